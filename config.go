@@ -1,0 +1,176 @@
+package s3lect
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/seed-6dc909bb/s3lect/internal/lease"
+)
+
+// Defaults of [ElectorConfig].
+const (
+	DefaultFrequentInterval   = 5 * time.Second
+	DefaultInfrequentInterval = 30 * time.Second
+	DefaultLeaderTimeout      = 15 * time.Second
+	DefaultPeerHealthPath     = "/health/leadership"
+	DefaultPeerTimeout        = 3 * time.Second
+)
+
+// MaxLeaderTimeout is the longest lease that is given or obeyed.
+const MaxLeaderTimeout = lease.MaxLease
+
+const (
+	minLeaderTimeout = 10 * time.Millisecond
+	maxIdentifier    = 1024 // bytes of a ServerID or ServerAddr; keeps a record far below 64 KiB
+	maxKey           = 1024 // bytes of an S3 key
+)
+
+// ElectorConfig says who this candidate is and how fast it acts. All candidates of one election
+// use the same LockfilePath and should use the same intervals; different ones cost time, never
+// safety.
+type ElectorConfig struct {
+	// LockfilePath is the key of the leader record on the storage. Required.
+	LockfilePath string
+	// ServerID names this candidate, uniquely within the election. Required.
+	ServerID string
+	// ServerAddr is host:port at which this candidate can be reached, published in the record.
+	// Required.
+	ServerAddr string
+
+	// FrequentInterval is the time between two renewals of a leader, and between two reads of a
+	// follower while the leadership is unsettled. At most four fifths of LeaderTimeout.
+	// Defaults to 5s, or to a third of LeaderTimeout where that is shorter.
+	FrequentInterval time.Duration
+	// InfrequentInterval is the time between two reads of a follower while the leadership is
+	// settled; a follower reads at least every LeaderTimeout all the same. Not below
+	// FrequentInterval. Defaults to 30s, or to FrequentInterval where that is longer.
+	InfrequentInterval time.Duration
+	// LeaderTimeout is the lease: for how long a leader that falls silent keeps others out. It is
+	// rounded down to whole milliseconds; at most one hour. Defaults to 15s.
+	LeaderTimeout time.Duration
+
+	// PeerMode asks the leader over HTTPS instead of reading the storage, wherever both know how.
+	PeerMode bool
+	// PeerHealthPath is the path at which leaders answer. Defaults to "/health/leadership".
+	PeerHealthPath string
+	// PeerTimeout bounds one question to the leader. Defaults to 3s.
+	PeerTimeout time.Duration
+	// PeerCACert holds PEM certificates that leaders' certificates are checked against.
+	PeerCACert []byte
+
+	// OnAcquireLeadership runs when this elector has become the leader; IsLeader is already true,
+	// and its context ends with the leadership. Renewals go on while it runs. If it fails,
+	// OnLoseLeadership runs, the leadership is given up, and this candidate stands back for a lease.
+	OnAcquireLeadership func(ctx context.Context) error
+	// OnLoseLeadership runs after a leadership has ended and before it is released. An error is
+	// logged. Hooks run outside every lock, never two at once, strictly in turns. They must not
+	// call Stop, which waits for them; go e.Stop() is the way.
+	OnLoseLeadership func(ctx context.Context) error
+}
+
+// Validate fills in the defaults and reports the first field that cannot be used, by name.
+func (c *ElectorConfig) Validate() error {
+	c.setDefaults()
+	if err := checkKey(c.LockfilePath); err != nil {
+		return err
+	}
+	if err := checkIdentifier("ServerID", c.ServerID); err != nil {
+		return err
+	}
+	if err := checkAddress("ServerAddr", c.ServerAddr); err != nil {
+		return err
+	}
+	if err := c.checkIntervals(); err != nil {
+		return err
+	}
+	if !strings.HasPrefix(c.PeerHealthPath, "/") {
+		return fmt.Errorf("PeerHealthPath %q must begin with a slash", c.PeerHealthPath)
+	}
+	if c.PeerTimeout < 0 {
+		return fmt.Errorf("PeerTimeout %v must be positive", c.PeerTimeout)
+	}
+	return checkCACert("PeerCACert", c.PeerCACert)
+}
+
+func (c *ElectorConfig) setDefaults() {
+	if c.LeaderTimeout == 0 {
+		c.LeaderTimeout = DefaultLeaderTimeout
+	}
+	if c.FrequentInterval == 0 {
+		c.FrequentInterval = min(DefaultFrequentInterval, c.LeaderTimeout/3)
+	}
+	if c.InfrequentInterval == 0 {
+		c.InfrequentInterval = max(DefaultInfrequentInterval, c.FrequentInterval)
+	}
+	if c.PeerHealthPath == "" {
+		c.PeerHealthPath = DefaultPeerHealthPath
+	}
+	if c.PeerTimeout == 0 {
+		c.PeerTimeout = DefaultPeerTimeout
+	}
+}
+
+func (c *ElectorConfig) checkIntervals() error {
+	switch {
+	case c.LeaderTimeout < minLeaderTimeout || c.LeaderTimeout > MaxLeaderTimeout:
+		return fmt.Errorf("LeaderTimeout %v must be between %v and %v", c.LeaderTimeout, minLeaderTimeout, MaxLeaderTimeout)
+	case c.FrequentInterval <= 0:
+		return fmt.Errorf("FrequentInterval %v must be positive", c.FrequentInterval)
+	case c.FrequentInterval > c.LeaderTimeout*4/5:
+		return fmt.Errorf("FrequentInterval %v must be at most four fifths of LeaderTimeout %v: a leader has to renew before its lease runs out; a third of it is a good choice", c.FrequentInterval, c.LeaderTimeout)
+	case c.InfrequentInterval < c.FrequentInterval:
+		return fmt.Errorf("InfrequentInterval %v must not be below FrequentInterval %v", c.InfrequentInterval, c.FrequentInterval)
+	}
+	return nil
+}
+
+func checkKey(key string) error {
+	switch {
+	case key == "":
+		return fmt.Errorf("LockfilePath is required: the key of the leader record on the storage, such as \"leader.json\"")
+	case len(key) > maxKey:
+		return fmt.Errorf("LockfilePath is %d bytes long; at most %d are allowed", len(key), maxKey)
+	case !utf8.ValidString(key):
+		return fmt.Errorf("LockfilePath %q is not valid UTF-8", key)
+	}
+	return nil
+}
+
+func checkIdentifier(field, value string) error {
+	switch {
+	case value == "":
+		return fmt.Errorf("%s is required", field)
+	case len(value) > maxIdentifier:
+		return fmt.Errorf("%s is %d bytes long; at most %d are allowed", field, len(value), maxIdentifier)
+	case !utf8.ValidString(value):
+		return fmt.Errorf("%s %q is not valid UTF-8", field, value)
+	}
+	return nil
+}
+
+func checkAddress(field, value string) error {
+	if err := checkIdentifier(field, value); err != nil {
+		return err
+	}
+	host, port, err := net.SplitHostPort(value)
+	if err != nil || host == "" || strings.ContainsAny(host, "/@?# ") {
+		return fmt.Errorf("%s %q must be host:port, such as \"10.0.0.1:8443\"", field, value)
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return fmt.Errorf("%s %q: port %q must be a number from 1 to 65535", field, value, port)
+	}
+	return nil
+}
+
+func checkCACert(field string, pem []byte) error {
+	if len(pem) > 0 && !x509.NewCertPool().AppendCertsFromPEM(pem) {
+		return fmt.Errorf("%s holds no valid PEM certificate", field)
+	}
+	return nil
+}

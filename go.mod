@@ -1,0 +1,3 @@
+module github.com/seed-6dc909bb/s3lect
+
+go 1.25

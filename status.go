@@ -1,0 +1,60 @@
+package s3lect
+
+import "time"
+
+// LeaderRecord is the object on storage, readable by everything that reads its first three fields.
+type LeaderRecord struct {
+	// LeaderID and LeaderAddr are the holder's ElectorConfig.ServerID and ServerAddr.
+	LeaderID   string `json:"leaderID,omitempty"`
+	LeaderAddr string `json:"leaderAddr,omitempty"`
+	// LastUpdated is the holder's wall clock when it wrote the record, for people to read; the
+	// protocol never compares it. The zero time means that the holder has resigned.
+	LastUpdated time.Time `json:"lastUpdated"`
+
+	// Term is the fencing token: it grows by one with each change of leadership and never resets.
+	// Records of software that knows no terms have 0.
+	Term int64 `json:"term,omitempty"`
+	// Session is random, one per start of an elector; it tells two incarnations of one LeaderID apart.
+	Session string `json:"session,omitempty"`
+	// Nonce is random and fresh for each write, so that no two versions have equal bytes.
+	Nonce string `json:"nonce,omitempty"`
+	// LeaseMillis is for how long, in milliseconds, the holder may hold without another write.
+	LeaseMillis int64 `json:"leaseMillis,omitempty"`
+	// Successor is the ServerID to which the holder handed over, if it named one.
+	Successor string `json:"successor,omitempty"`
+
+	Metadata LeaderRecordMetadata `json:"-"`
+}
+
+// LeaderRecordMetadata is what the storage knows about the record.
+type LeaderRecordMetadata struct {
+	// ETag is the version of the object, as the storage spells it.
+	ETag string
+}
+
+// Resigned reports whether the record says that nobody leads.
+func (r *LeaderRecord) Resigned() bool { return r.LastUpdated.IsZero() }
+
+// LeadershipStatus is what an elector knows at one moment. Times are this machine's wall clock.
+type LeadershipStatus struct {
+	// ServerID and LockfilePath are the elector's own, from its configuration.
+	ServerID     string `json:"serverID"`
+	LockfilePath string `json:"lockfilePath"`
+	// IsLeader is whether this elector leads.
+	IsLeader bool `json:"isLeader"`
+	// LeaderID and LeaderAddr name the leader this elector last saw; empty while there is none.
+	LeaderID   string `json:"leaderID"`
+	LeaderAddr string `json:"leaderAddr"`
+	// LeaderLastSeen is when this elector last saw a new version of the leader's record; for the
+	// leader, when its last confirmed renewal was sent.
+	LeaderLastSeen time.Time `json:"leaderLastSeen"`
+	// LastElectionTime is when the last check (a read or a claim, whatever its result) completed.
+	LastElectionTime time.Time `json:"lastElectionTime"`
+	// ConsecutiveFails counts the checks that failed since the last one that did not.
+	ConsecutiveFails int `json:"consecutiveFails"`
+
+	// Term is the term of the record last seen, resigned or not.
+	Term int64 `json:"term"`
+	// LastError says what is wrong, and is empty when the last check succeeded.
+	LastError string `json:"lastError,omitempty"`
+}

@@ -1,0 +1,67 @@
+package s3lect
+
+import (
+	"context"
+	"errors"
+)
+
+// Storage keeps small objects under keys and replaces them conditionally. It is everything an
+// election needs from the outside world, and the safety of the election rests on this contract.
+// [github.com/seed-6dc909bb/s3lect/storagetest] checks it for any implementation, and
+// [VerifyStorage] checks it for a live one.
+//
+// Keys are non-empty, slash-separated UTF-8 strings. An implementation may refuse a key it cannot
+// hold, with an error that names it; it never maps two keys to one object. Bytes come back as they
+// were put, whatever they are. Objects of 64 KiB must fit.
+//
+// An ETag names a version of an object. It is opaque: it is only ever compared and handed back as
+// it came. Two versions with different bytes must never share an ETag; two versions with the same
+// bytes may (they do on S3), which is why every record the elector writes carries a fresh nonce.
+//
+// PutIfMatch is linearizable per key: its comparison and its replacement are one step, so of any
+// number of concurrent calls with the same ETag at most one takes effect. A reader never sees a
+// part of an object. A Get that starts after a PutIfMatch has returned nil answers that version or
+// a later one; should a storage answer an earlier one, elections stay safe and only become slower.
+//
+// An error of PutIfMatch means that the outcome is unknown, whatever the error is: the write may
+// have landed, or may land later, while its reply was lost. Callers read back and compare. A
+// Storage must therefore not retry a conditional write by itself: the second attempt would report
+// [ErrStoragePrecondition] for a write whose first attempt landed.
+//
+// A cancelled or expired context ends a call promptly with an error for which errors.Is finds the
+// context's error. All methods are safe for concurrent use.
+type Storage interface {
+	// Get returns the bytes and the ETag of one version of the object. If there is no such object
+	// the error is ErrStorageNotFound. A missing bucket, a missing permission or an unreachable
+	// server is another error that says so: taken for "not found", it would look like a vacant
+	// leadership.
+	Get(ctx context.Context, key string) (data []byte, etag string, err error)
+
+	// PutIfMatch replaces the object if its present version has the given ETag, and creates it if
+	// the ETag is empty and the object does not exist. If that condition does not hold, nothing is
+	// written and the error is ErrStoragePrecondition; an object that is gone is such a case too.
+	PutIfMatch(ctx context.Context, key string, data []byte, etag string) error
+}
+
+// ETagPutter is an optional capability of a [Storage]: to report the ETag of what it has written.
+// A leader on such a storage renews with one write and no read. A wrapper that embeds the Storage
+// interface loses the capability, costs one read more per renewal, and works.
+type ETagPutter interface {
+	// PutIfMatchETag is PutIfMatch, and also returns the ETag of the version it created. An empty
+	// ETag with a nil error means that the write is done and its ETag is not known.
+	PutIfMatchETag(ctx context.Context, key string, data []byte, etag string) (newETag string, err error)
+}
+
+var (
+	// ErrStorageNotFound says that there is no object under the key.
+	ErrStorageNotFound = errors.New("object not found")
+
+	// ErrStoragePrecondition says that the object is not in the version that the write asked for,
+	// so that nothing was written by this request. A request that was sent twice on the way, by a
+	// proxy for example, can be refused with it although its first copy landed.
+	ErrStoragePrecondition = errors.New("object has changed: precondition failed")
+
+	// ErrStorageThrottled says that the storage asks for fewer requests (429, 503 SlowDown). The
+	// elector waits longer before it tries again.
+	ErrStorageThrottled = errors.New("storage asks to slow down")
+)
