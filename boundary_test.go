@@ -1,13 +1,12 @@
 package s3lect_test
 
 import (
+	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -140,16 +139,13 @@ func goList(t *testing.T, system string, args ...string) []goPackage {
 	require.NoErrorf(t, err, "%s: %s", cmd, &stderr)
 
 	var packages []goPackage
-	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+	for dec := json.NewDecoder(bytes.NewReader(out)); dec.More(); {
 		var p goPackage
-		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
-			require.NotEmpty(t, packages)
-			return packages
-		} else {
-			require.NoError(t, err)
-		}
+		require.NoError(t, dec.Decode(&p))
 		packages = append(packages, p)
 	}
+	require.NotEmpty(t, packages)
+	return packages
 }
 
 // parseGo parses all files of a package but its tests, whatever system they are for.
