@@ -190,10 +190,11 @@ func (c *cluster) gone(l *life, p *process) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	l.To = clock()
-	l.last.Leader = false
 	exit := (*exec.ExitError)(nil)
 	switch {
-	case l.condition == killed || c.stopping:
+	case l.condition == killed:
+		l.To = c.struck[len(c.struck)-1].At
+	case c.stopping:
 	case errors.As(p.err, &exit) && exit.ExitCode() < 0: // somebody plays along
 		c.tell(eventFault, l.ID, 'K', "was ended from outside: %v", p.err)
 	default:

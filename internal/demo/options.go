@@ -31,6 +31,8 @@ type Options struct {
 
 	// member returns the command that runs a member. Defaults to this very program.
 	member func(MemberOptions) *exec.Cmd
+	// tempDir is where the demo makes its directory. Defaults to the system's.
+	tempDir string
 }
 
 // Validate names the option that cannot be used.

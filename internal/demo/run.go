@@ -25,7 +25,7 @@ func Run(ctx context.Context, opts Options) (err error) {
 			return err
 		}
 	}
-	dir, err := os.MkdirTemp("", "s3lect-demo-")
+	dir, err := os.MkdirTemp(opts.tempDir, "s3lect-demo-")
 	if err != nil {
 		return fmt.Errorf("create the demo's directory: %w", err)
 	}

@@ -130,11 +130,11 @@ func legend(width int) []line {
 	item := func(s style, sign, meaning string) line { return line{{s, sign}, {dim, " " + meaning}} }
 	return append(
 		flow([]line{
-			{{inBlock, "1"}, {block, "██"}, {dim, " leads, in term 1"}},
-			item(dim, "───", "follows"), item(cold, "░░░", "frozen"), item(severed, "╌╌╌", "cut off"),
+			{{inBlock, "1"}, {block, "██"}, {dim, " leads, in term 1"}}, item(dim, "───", "follows"),
+			item(cold, "F░░T", "frozen"), item(severed, "C╌╌U", "cut off"),
 		}, labelWidth, width),
 		flow([]line{
-			item(hurt, "K", "killed"), item(bold, "S", "started"), item(cold, "F", "frozen"), item(cold, "T", "thawed"),
-			item(bold, "R", "resigned"), item(bold, "H", "handed over"), item(severed, "C", "cut"), item(severed, "U", "uncut"),
+			item(hurt, "K", "killed"), item(bold, "S", "started again"),
+			item(bold, "R", "resigned"), item(bold, "H", "handed over"),
 		}, labelWidth, width)...)
 }
