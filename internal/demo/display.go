@@ -119,8 +119,11 @@ func (d *display) printEvent(c *cluster, e event) {
 	}
 }
 
-// print writes a line of the plain display, whole.
-func (d *display) print(l line) { fmt.Fprintln(d.progress, l.render(1000, d.colours)) }
+// print writes a line, whole.
+func (d *display) print(l line) error {
+	_, err := fmt.Fprintln(d.progress, l.render(1000, d.colours))
+	return err
+}
 
 // conclude tells the result.
 func (d *display) conclude(ch *chronicle, r *Result) error {
@@ -132,7 +135,9 @@ func (d *display) conclude(ch *chronicle, r *Result) error {
 		width, _ = size(f)
 	}
 	for _, l := range ch.report(r, width) {
-		d.print(l)
+		if err := d.print(l); err != nil {
+			return err
+		}
 	}
 	return nil
 }

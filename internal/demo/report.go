@@ -17,10 +17,10 @@ const tableWidth = 80
 // report tells the result to people.
 func (ch *chronicle) report(r *Result, width int) []line {
 	width = min(max(width, minWidth), maxWidth) - 1
-	lines := []line{
-		{},
-		line{{bold, "  Who believed to be the leader, and when"}}.add(dim, "   %d processes, a lease of %v", len(r.Members), time.Duration(r.Lease)),
-	}
+	lines := append([]line{{}}, flow([]line{
+		{{bold, "Who believed to be the leader, and when"}},
+		line{}.add(dim, "%d processes, a lease of %v", len(r.Members), time.Duration(r.Lease)),
+	}, 2, width)...)
 	lines = append(lines, ch.timeline(width)...)
 	lines = append(lines, legend(width)...)
 	lines = append(lines, line{})
