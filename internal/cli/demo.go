@@ -1,10 +1,7 @@
 package cli
 
 import (
-	"context"
-	"os"
 	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -34,10 +31,7 @@ Exit status: 0 if there never were two leaders, 1 if there were, or if the demo 
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			opts.Out, opts.Err = cmd.OutOrStdout(), cmd.ErrOrStderr()
-			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-			defer stop()
-			context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
-			return demo.Run(ctx, opts)
+			return demo.Run(cmd.Context(), opts)
 		},
 	}
 	flags := cmd.Flags()
@@ -59,7 +53,7 @@ func newDemoMemberCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			signal.Reset() // whoever ends a member by hand wants to see it end
+			signal.Reset() // to play along, people may end a member by hand
 			return demo.RunMember(opts, cmd.InOrStdin(), cmd.OutOrStdout())
 		},
 	}

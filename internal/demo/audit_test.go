@@ -82,8 +82,8 @@ func TestBeliefsAreRunsOfYeses(t *testing.T) {
 }
 
 func TestOverlapsAreFound(t *testing.T) {
-	of := func(process string, from, to time.Duration) belief {
-		return belief{Process: process, From: from * ms, To: to * ms}
+	of := func(process string, from, to int) belief {
+		return belief{Process: process, From: time.Duration(from) * ms, To: time.Duration(to) * ms}
 	}
 	tests := map[string]struct {
 		beliefs []belief

@@ -69,7 +69,7 @@ func (d *display) show(c *cluster) (stop func()) {
 
 func (d *display) showLive(c *cluster, quit <-chan struct{}) {
 	s := &screen{out: d.terminal, colours: d.colours}
-	defer s.erase()
+	defer func() { _ = s.erase() }() // a terminal that is gone needs no tidying
 	tick := time.NewTicker(framePeriod)
 	defer tick.Stop()
 	for {
@@ -86,7 +86,7 @@ func (d *display) showLive(c *cluster, quit <-chan struct{}) {
 }
 
 func (d *display) showPlain(c *cluster, quit <-chan struct{}) {
-	d.print(line{{bold, "s3lect demo"}}.add(plain, ": %d processes, one file, at most one leader; a lease of %v", c.opts.Members, c.opts.Lease))
+	d.tell(line{{bold, "s3lect demo"}}.add(plain, ": %d processes, one file, at most one leader; a lease of %v", c.opts.Members, c.opts.Lease))
 	shown, last := 0, false
 	for {
 		c.mu.Lock()
@@ -109,15 +109,18 @@ func (d *display) showPlain(c *cluster, quit <-chan struct{}) {
 
 func (d *display) printEvent(c *cluster, e event) {
 	if e.Kind == eventStep {
-		d.print(line{})
+		d.tell(line{})
 	}
-	d.print(c.eventLine(e))
+	d.tell(c.eventLine(e))
 	for _, text := range wrap(e.Why, plainWidth-4) {
 		if text != "" {
-			d.print(line{{plain, "  "}, {dim, text}})
+			d.tell(line{{plain, "  "}, {dim, text}})
 		}
 	}
 }
+
+// tell writes a line about what goes on. Should nobody read it, conclude will find out.
+func (d *display) tell(l line) { _ = d.print(l) }
 
 // print writes a line, whole.
 func (d *display) print(l line) error {

@@ -2,10 +2,8 @@ package demo
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -199,9 +197,9 @@ func TestAFrameShowsEveryMemberAndFitsTheTerminal(t *testing.T) {
 	c := clusterInTheMiddle()
 	lines := c.frame(80, 24)
 	shown := text(lines, 79)
-	assert.Regexp(t, regexp.MustCompile(`alpha +pid 11 +LEADER  term 4 +█+[▏▎▍▌▋▊▉]?·+  [12]\.\d s`), shown)
-	assert.Regexp(t, regexp.MustCompile(`bravo +pid 12 +frozen +█+`), shown)
-	assert.Regexp(t, regexp.MustCompile(`charlie +pid 13 +cut off\n`), shown)
+	assert.Regexp(t, `alpha +pid 11 +LEADER  term 4 +█+[▏▎▍▌▋▊▉]?·+  [12]\.\d s`, shown)
+	assert.Regexp(t, `bravo +pid 12 +frozen +█+`, shown)
+	assert.Regexp(t, `charlie +pid 13 +cut off\n`, shown)
 	assert.Contains(t, shown, "Kill the leader")
 	for height := minHeight; height < 60; height++ {
 		assert.Less(t, len(c.frame(80, height)), height, "the cursor's line must stay on the screen")
@@ -248,7 +246,7 @@ func TestAResultThatCannotBeWrittenIsAnError(t *testing.T) {
 	} {
 		ch := story()
 		err := d.conclude(ch, ch.result(Options{Lease: time.Second}))
-		assert.True(t, errors.Is(err, io.ErrClosedPipe), name)
+		require.ErrorIs(t, err, io.ErrClosedPipe, name)
 	}
 }
 

@@ -93,7 +93,7 @@ func runUnderTest(t *testing.T, e candidate) *memberUnderTest {
 	}
 	go func() {
 		m.ended <- runMember(m.opts, in, out, func(MemberOptions, s3lect.Storage) (candidate, error) { return e, nil })
-		out.Close()
+		_ = out.Close()
 	}()
 	return m
 }
@@ -120,7 +120,7 @@ func (m *memberUnderTest) hear(t *testing.T, want func(report) bool) report {
 
 // end closes the member's input, and returns how it ended.
 func (m *memberUnderTest) end() error {
-	m.stdin.Close()
+	_ = m.stdin.Close()
 	for m.words.Scan() {
 	}
 	return <-m.ended

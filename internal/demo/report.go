@@ -101,7 +101,7 @@ func labelled(label line, values []line, width int) []line {
 func (r *Result) verdict(width int) []line {
 	if r.TwoLeaders == 0 {
 		return labelled(line{{leads, "  ✓ Never two leaders"}}, []line{
-			line{{leads, "0 ms"}, {plain, " during which two believed to lead"}},
+			{{leads, "0 ms"}, {plain, " during which two believed to lead"}},
 			line{}.add(dim, "%s samples; unseen in between: at most %s", thousands(r.Samples), millis(r.TwoLeadersAtMost)),
 		}, width)
 	}

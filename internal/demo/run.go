@@ -30,17 +30,12 @@ func Run(ctx context.Context, opts Options) (err error) {
 		return fmt.Errorf("create the demo's directory: %w", err)
 	}
 	err = run(ctx, opts, dir)
-	if keep(opts, ctx, err) {
+	if worthKeeping := err != nil && ctx.Err() == nil; opts.Keep || worthKeeping {
 		fmt.Fprintf(opts.Err, "The record, the audit and the logs are in %s\n", dir)
 	} else if rmErr := os.RemoveAll(dir); rmErr != nil {
 		err = errors.Join(err, fmt.Errorf("remove the demo's directory: %w", rmErr))
 	}
 	return err
-}
-
-// keep says whether the directory is worth keeping: on demand, and where there is something to find out.
-func keep(opts Options, ctx context.Context, err error) bool {
-	return opts.Keep || err != nil && ctx.Err() == nil
 }
 
 // thisProgram runs members with the program that is running now.
@@ -50,6 +45,7 @@ func thisProgram() (func(MemberOptions) *exec.Cmd, error) {
 		return nil, fmt.Errorf("find this program, to start it once more: %w", err)
 	}
 	return func(o MemberOptions) *exec.Cmd {
+		//nolint:noctx // a member is asked to end, through its input
 		return exec.Command(self, append([]string{MemberCommand}, o.Args()...)...)
 	}, nil
 }

@@ -33,15 +33,15 @@ func (ch *chronicle) timeline(width int) []line {
 
 // axis labels every few seconds, as close as there is room.
 func (ch *chronicle) axis(columns int, perColumn time.Duration) line {
-	var step time.Duration
-	for _, step = range []time.Duration{1, 2, 5, 10, 15, 30, 60, 120, 300, 600} {
-		if step*time.Second >= 8*perColumn {
+	step := 1
+	for _, step = range []int{1, 2, 5, 10, 15, 30, 60, 120, 300, 600} {
+		if inSeconds(step) >= 8*perColumn {
 			break
 		}
 	}
 	text := []byte(strings.Repeat(" ", columns))
-	for t := time.Duration(0); ; t += step {
-		at := int(t * time.Second / perColumn)
+	for t := 0; ; t += step {
+		at := int(inSeconds(t) / perColumn)
 		label := fmt.Sprintf("%ds", t)
 		if at+len(label) > columns {
 			return line{{dim, strings.Repeat(" ", labelWidth) + string(text)}}
@@ -49,6 +49,8 @@ func (ch *chronicle) axis(columns int, perColumn time.Duration) line {
 		copy(text[at:], label)
 	}
 }
+
+func inSeconds(n int) time.Duration { return time.Duration(n) * time.Second }
 
 // drawMember fills a member's row; what is drawn later covers what was drawn before.
 func (ch *chronicle) drawMember(id string, cells []piece, column func(time.Duration) int) {
