@@ -69,7 +69,7 @@ func (d *display) show(c *cluster) (stop func()) {
 
 func (d *display) showLive(c *cluster, quit <-chan struct{}) {
 	s := &screen{out: d.terminal, colours: d.colours}
-	defer func() { _ = s.erase() }() // a terminal that is gone needs no tidying
+	defer func() { _ = s.close() }() // a terminal that is gone needs no tidying
 	tick := time.NewTicker(framePeriod)
 	defer tick.Stop()
 	for {
@@ -126,6 +126,16 @@ func (d *display) tell(l line) { _ = d.print(l) }
 func (d *display) print(l line) error {
 	_, err := fmt.Fprintln(d.progress, l.render(1000, d.colours))
 	return err
+}
+
+// fail tells the events that led to an error, if they were on a screen that is gone now.
+func (d *display) fail(c *cluster) {
+	if d.terminal == nil {
+		return
+	}
+	for _, e := range c.events {
+		d.printEvent(c, e)
+	}
 }
 
 // conclude tells the result.

@@ -197,10 +197,15 @@ func TestAFrameShowsEveryMemberAndFitsTheTerminal(t *testing.T) {
 	c := clusterInTheMiddle()
 	lines := c.frame(80, 24)
 	shown := text(lines, 79)
-	assert.Regexp(t, `alpha +pid 11 +LEADER  term 4 +█+[▏▎▍▌▋▊▉]?·+  [12]\.\d s`, shown)
+	assert.Regexp(t, `alpha +pid 11 +LEADER, term 4 +█+[▏▎▍▌▋▊▉]?·+  [12]\.\d s`, shown)
 	assert.Regexp(t, `bravo +pid 12 +frozen +█+`, shown)
 	assert.Regexp(t, `charlie +pid 13 +cut off\n`, shown)
 	assert.Contains(t, shown, "Kill the leader")
+	for width := minWidth; width < 200; width++ {
+		for _, l := range c.frame(width, 24)[:10] { // down to the step; events are cut
+			assert.LessOrEqual(t, l.width(), width, l.render(1000, false))
+		}
+	}
 	for height := minHeight; height < 60; height++ {
 		assert.Less(t, len(c.frame(80, height)), height, "the cursor's line must stay on the screen")
 	}
@@ -209,24 +214,21 @@ func TestAFrameShowsEveryMemberAndFitsTheTerminal(t *testing.T) {
 	}
 }
 
-func TestTheScreenIsRedrawnInPlace(t *testing.T) {
+func TestTheScreenIsRedrawnInPlaceAndGivenBack(t *testing.T) {
 	var b bytes.Buffer
 	s := &screen{out: &b}
-	require.NoError(t, s.erase())
-	assert.Empty(t, b.String(), "nothing was drawn, nothing is to be erased")
+	require.NoError(t, s.close())
+	assert.Empty(t, b.String(), "nothing was drawn, nothing is to be given back")
 
-	three := []line{{{leads, "a"}}, {{plain, "b"}}, {{plain, "a long line"}}}
-	require.NoError(t, s.draw(three, 6))
-	assert.Equal(t, "\x1b[?25la\x1b[K\nb\x1b[K\na lon\x1b[K\n\x1b[J", b.String(), "the cursor is hidden; lines do not wrap")
+	lines := []line{{{leads, "a"}}, {{plain, "a long line"}}}
+	require.NoError(t, s.draw(lines, 6))
+	assert.Equal(t, "\x1b[?1049h\x1b[?25l\x1b[Ha\x1b[K\r\na long\x1b[K\r\n\x1b[J", b.String(), "lines do not wrap")
 	b.Reset()
-	require.NoError(t, s.draw(three[:1], 6))
-	assert.True(t, strings.HasPrefix(b.String(), "\x1b[3A\r"), "the cursor goes up three lines")
+	require.NoError(t, s.draw(lines[:1], 6))
+	assert.Equal(t, "\x1b[Ha\x1b[K\r\n\x1b[J", b.String())
 	b.Reset()
-	require.NoError(t, s.draw(three, 5))
-	assert.True(t, strings.HasPrefix(b.String(), "\x1b[2J\x1b[H"), "a narrower terminal is drawn afresh")
-	b.Reset()
-	require.NoError(t, s.erase())
-	assert.Equal(t, "\x1b[3A\r\x1b[J\x1b[?25h", b.String(), "the cursor comes back")
+	require.NoError(t, s.close())
+	assert.Equal(t, "\x1b[?25h\x1b[?1049l", b.String(), "the cursor comes back")
 }
 
 // goneTerminal takes no bytes any more.

@@ -7,48 +7,49 @@ import (
 	"time"
 )
 
-// Columns of the table, and the width of a whole lease.
-const (
-	stateColumn = 23
-	leaseColumn = 23 // after the state
-	barWidth    = 24
-)
+// columns is where the parts of the table stand; a narrow terminal shows no process numbers.
+type columns struct {
+	pid, state, lease int // 0 for none
+	bar               int // width of a whole lease
+}
 
-// screen redraws a block of lines in place.
+func columnsFor(width int) columns {
+	if width >= plainWidth {
+		return columns{pid: 11, state: 23, lease: 47, bar: 24}
+	}
+	return columns{state: 11, lease: 35, bar: max(min(24, width-35-8), 8)}
+}
+
+// screen is the terminal's alternate screen, which leaves what the terminal showed before as it was.
 type screen struct {
 	out     io.Writer
 	colours bool
-	drawn   int // lines on the screen
-	width   int // when they were drawn
+	open    bool
 }
 
 // draw replaces what was drawn before.
 func (s *screen) draw(lines []line, width int) error {
 	var b strings.Builder
-	switch {
-	case s.drawn == 0:
-		b.WriteString("\x1b[?25l") // hide the cursor
-	case width < s.width: // the terminal has wrapped the old lines: nobody knows where they begin
-		b.WriteString("\x1b[2J\x1b[H")
-	default:
-		fmt.Fprintf(&b, "\x1b[%dA\r", s.drawn)
+	if !s.open {
+		b.WriteString("\x1b[?1049h\x1b[?25l") // and hide the cursor
+		s.open = true
 	}
+	b.WriteString("\x1b[H") // from the top left
 	for _, l := range lines {
-		b.WriteString(l.render(width-1, s.colours) + "\x1b[K\n")
+		b.WriteString(l.render(width, s.colours) + "\x1b[K\r\n")
 	}
 	b.WriteString("\x1b[J") // and nothing below
-	s.drawn, s.width = len(lines), width
 	_, err := io.WriteString(s.out, b.String())
 	return err
 }
 
-// erase takes the block away and shows the cursor again.
-func (s *screen) erase() error {
-	if s.drawn == 0 {
+// close brings back what the terminal showed before, and the cursor.
+func (s *screen) close() error {
+	if !s.open {
 		return nil
 	}
-	_, err := fmt.Fprintf(s.out, "\x1b[%dA\r\x1b[J\x1b[?25h", s.drawn)
-	s.drawn = 0
+	s.open = false
+	_, err := io.WriteString(s.out, "\x1b[?25h\x1b[?1049l")
 	return err
 }
 
@@ -56,17 +57,17 @@ func (s *screen) erase() error {
 func (c *cluster) frame(width, height int) []line {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now := clock()
+	now, at := clock(), columnsFor(width)
 	lines := []line{
 		{},
-		line{{bold, "  s3lect demo"}}.add(dim, "  %d processes, one file, at most one leader", len(c.ids)).pad(stateColumn+leaseColumn).
-			add(plain, "%s", stamp(now-c.began)),
+		line{{bold, "  s3lect demo"}}.add(plain, " %s", stamp(now-c.began)).
+			add(dim, "   %d processes, one file, one leader", len(c.ids)),
 		{},
-		line{{dim, "  process"}}.pad(stateColumn).add(dim, "state").pad(stateColumn+leaseColumn).add(dim, "its lease of %v", c.opts.Lease),
+		line{{dim, "  process"}}.pad(at.state).add(dim, "state").pad(at.lease).add(dim, "its lease of %v", c.opts.Lease),
 	}
 	for _, id := range c.ids {
 		if l := c.current(id); l != nil {
-			lines = append(lines, c.memberLine(l, now))
+			lines = append(lines, c.memberLine(l, now, at))
 		}
 	}
 	lines = append(lines, line{})
@@ -77,13 +78,13 @@ func (c *cluster) frame(width, height int) []line {
 }
 
 // memberLine shows one member: who it is, how it is, and its lease running down.
-func (c *cluster) memberLine(l *life, now time.Duration) line {
+func (c *cluster) memberLine(l *life, now time.Duration, at columns) line {
 	remaining := time.Duration(0)
 	if l.last.Leader || l.condition == killed {
 		remaining = max(0, l.last.At+l.last.Remaining-now)
 	}
 	name, tone := bold, leads
-	text, how := fmt.Sprintf("LEADER  term %d", l.last.Term), leads
+	text, how := fmt.Sprintf("LEADER, term %d", l.last.Term), leads
 	switch {
 	case l.condition == killed || l.condition == ended:
 		text, how, tone, name = "killed", hurt, dim, dim
@@ -99,12 +100,15 @@ func (c *cluster) memberLine(l *life, now time.Duration) line {
 	default:
 		text, how = "starting", dim
 	}
-	row := line{{name, "  "}}.add(name, "%s", l.ID).pad(labelWidth+1).add(dim, "pid %d", l.pid).pad(stateColumn).
-		add(how, "%s", text).pad(stateColumn + leaseColumn)
+	row := line{{name, "  "}}.add(name, "%s", l.ID)
+	if at.pid > 0 {
+		row = row.pad(at.pid).add(dim, "pid %d", l.pid)
+	}
+	row = row.pad(at.state).add(how, "%s", text).pad(at.lease)
 	if remaining == 0 {
 		return row
 	}
-	return append(row, bar(float64(remaining)/float64(c.opts.Lease), barWidth, tone)...).
+	return append(row, bar(float64(remaining)/float64(c.opts.Lease), at.bar, tone)...).
 		add(tone, "  %.1f s", remaining.Seconds())
 }
 
@@ -165,5 +169,5 @@ func (c *cluster) footLine() line {
 	for _, l := range c.lives {
 		q.add(l.last.Requests)
 	}
-	return line{{plain, "  "}}.add(dim, "%d reads, %d writes of the file so far       Ctrl-C ends it all", q.Reads, q.Writes)
+	return line{{plain, "  "}}.add(dim, "%d reads, %d writes so far    Ctrl-C ends it all", q.Reads, q.Writes)
 }

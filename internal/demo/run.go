@@ -67,6 +67,7 @@ func run(ctx context.Context, opts Options, dir string) error {
 		return fmt.Errorf("the demo was interrupted, and all its processes have ended: %w", context.Cause(ctx))
 	}
 	if err != nil {
+		d.fail(c)
 		return err
 	}
 
