@@ -42,6 +42,10 @@ func guardMain(args []string) int {
 		fmt.Fprintln(os.Stderr, "s3lect: a guard is started by \"s3lect run\", not by hand:", err)
 		return CodeCannotRun
 	}
+	if left <= 0 {
+		g.tell(report{Expired: true})
+		return 0
+	}
 	go g.enforce(left)
 
 	if err := adoptOrphans(); err != nil {

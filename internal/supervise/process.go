@@ -15,16 +15,6 @@ import (
 	"time"
 )
 
-// Spec says what to start.
-type Spec struct {
-	// Args are the command, which is looked up in PATH, and its arguments.
-	Args []string
-	// Env is the command's whole environment.
-	Env []string
-	// Stdin, Stdout and Stderr become the command's own. Nil stands for the null device.
-	Stdin, Stdout, Stderr *os.File
-}
-
 // Process is a command and what it has started, all in one process group. Its methods are safe for
 // concurrent use.
 type Process struct {

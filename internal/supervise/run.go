@@ -10,32 +10,6 @@ import (
 	"time"
 )
 
-// Job is a command, and the permission under which it runs.
-type Job struct {
-	Spec
-	// Grace is the time between asking the command to end and killing it.
-	Grace time.Duration
-	// Remaining is for how long the permission is certain to last, as of now; 0 once it has ended.
-	// It is asked again and again while the command runs.
-	Remaining func() time.Duration
-	// KillBy is asked when the permission has ended, with its context's cause: by when the command
-	// and everything it has started must be gone. The zero time means at once.
-	KillBy func(cause error) time.Time
-	// Margin is the safety distance: killing begins this long before the permission runs out.
-	Margin time.Duration
-	// Refresh is how often Remaining is asked.
-	Refresh time.Duration
-}
-
-// Cause is why a command ended.
-type Cause int
-
-const (
-	ByItself Cause = iota // it ended, or could not be started, or somebody else killed it
-	Revoked               // the permission had ended
-	Stopped               // a signal was forwarded
-)
-
 // Run starts the job, and returns when the command has ended and nothing it has started is left in
 // its process group.
 //

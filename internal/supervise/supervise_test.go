@@ -191,7 +191,7 @@ func TestCommandIsKilledAtOnceWhenAnotherMayLeadAlready(t *testing.T) {
 	tr.expect("ready")
 	tr.revoke(errors.New("lost")) // with a grace period of an hour
 	status, cause, _ := tr.wait()
-	assert.Equal(t, Status{Signal: syscall.SIGKILL}, status)
+	assert.Equal(t, syscall.SIGKILL, status.Signal) // from the supervisor or the guard, whoever is first
 	assert.Equal(t, Revoked, cause)
 }
 
@@ -283,7 +283,7 @@ func TestCommandIsNotStartedWithoutPermission(t *testing.T) {
 	status, cause, out := tr.wait()
 	assert.True(t, status.Expired)
 	assert.Equal(t, Revoked, cause)
-	assert.NotContains(t, out, "ready")
+	assert.Empty(t, out)
 }
 
 // supervisor starts another process that starts a family, and returns that process, the number of
