@@ -9,6 +9,7 @@ import (
 
 	"github.com/seed-6dc909bb/s3lect/internal/cli"
 	"github.com/seed-6dc909bb/s3lect/internal/supervise"
+	"github.com/seed-6dc909bb/s3lect/stores"
 )
 
 func main() {
@@ -17,6 +18,7 @@ func main() {
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		LookupEnv: os.LookupEnv,
 		Environ:   os.Environ(),
+		Open:      stores.Open,
 		Signals:   signals(),
 		Abort:     os.Exit,
 	}

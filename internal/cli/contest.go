@@ -63,7 +63,7 @@ func (c *contest) run(ctx context.Context, signals <-chan os.Signal, abort func(
 	case c.result != nil:
 		return c.result.code, c.result.err
 	case g.stopped() != nil:
-		c.log.Info("called off while another leads", "signal", g.stopped())
+		c.log.Info("called off", "signal", g.stopped())
 		return signalCode(g.stopped()), nil
 	default:
 		return exitRun, err
