@@ -34,8 +34,12 @@ type s3Deleter interface {
 // Each call is one request. The SDK's own retries are off, whatever the client is configured for: a
 // conditional write that is sent again reports a precondition failure for what its first copy
 // wrote, and an elector paces both reads and writes itself. Checksums beyond those that S3 requires
-// are off too, since some servers refuse them. Objects have at most 1 MiB; of a larger one that
-// somebody else put there, Get returns the first 1 MiB and one byte.
+// are off too, since some servers refuse them.
+//
+// Keys and the prefix must be slash-separated paths without empty, "." or ".." segments and without
+// a slash at either end: some servers keep objects as files, and would take others for the same.
+// Objects have at most 1 MiB; of a larger one that somebody else put there, Get returns the first
+// 1 MiB and one byte.
 //
 // The caller needs the permissions s3:GetObject and s3:PutObject on the objects, and s3:ListBucket
 // on the bucket: without that one, AWS answers "access denied" for an object that does not exist.
@@ -87,9 +91,14 @@ func NewS3Storage(client S3Client, bucket string, options ...S3StorageOption) (*
 	case s.timeout <= 0:
 		return nil, fmt.Errorf("new S3 storage: the attempt timeout %v must be positive", s.timeout)
 	}
-	if s.prefix != "" && !strings.HasSuffix(s.prefix, "/") {
-		s.prefix += "/"
+	if s.prefix == "" {
+		return s, nil
 	}
+	s.prefix = strings.TrimSuffix(s.prefix, "/")
+	if err := checkKeyPath(s.prefix); err != nil {
+		return nil, fmt.Errorf("new S3 storage: prefix: %w", err)
+	}
+	s.prefix += "/"
 	return s, nil
 }
 
@@ -189,8 +198,8 @@ type s3Call struct {
 
 func (s *S3Storage) begin(ctx context.Context, verb, key string) (context.Context, *s3Call, error) {
 	call := &s3Call{storage: s, verb: verb, key: s.prefix + key, caller: ctx}
-	if key == "" {
-		return nil, nil, call.failed(errors.New("the key is empty"))
+	if err := checkKeyPath(key); err != nil {
+		return nil, nil, call.failed(err)
 	}
 	ctx, call.end = context.WithTimeout(ctx, s.timeout)
 	return ctx, call, nil

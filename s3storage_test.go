@@ -23,12 +23,12 @@ var _ interface {
 	ETagPutter
 } = (*S3Storage)(nil)
 
-// server answers requests in the place of a network.
-type server func(*http.Request) (*http.Response, error)
+// fakeServer answers requests in the place of a network.
+type fakeServer func(*http.Request) (*http.Response, error)
 
-func (s server) RoundTrip(r *http.Request) (*http.Response, error) { return s(r) }
+func (s fakeServer) RoundTrip(r *http.Request) (*http.Response, error) { return s(r) }
 
-func newFakeS3(t *testing.T, s server, options ...S3StorageOption) *S3Storage {
+func newFakeS3(t *testing.T, s fakeServer, options ...S3StorageOption) *S3Storage {
 	t.Helper()
 	client := s3.New(s3.Options{
 		Region:           "us-east-1",
@@ -43,7 +43,7 @@ func newFakeS3(t *testing.T, s server, options ...S3StorageOption) *S3Storage {
 	return storage
 }
 
-func answer(status int, body string, headers ...string) *http.Response {
+func respond(status int, body string, headers ...string) *http.Response {
 	r := &http.Response{
 		StatusCode: status, ProtoMajor: 1, ProtoMinor: 1,
 		Header:        http.Header{},
@@ -106,7 +106,7 @@ func TestEveryAnswerOfS3HasItsMeaning(t *testing.T) {
 				if test.code != "" {
 					body = failure(test.code)
 				}
-				return answer(test.status, body, test.headers...), nil
+				return respond(test.status, body, test.headers...), nil
 			})
 
 			_, _, err := s.Get(t.Context(), "leader.json")
@@ -140,7 +140,7 @@ func TestConditionsAreSentAsHeaders(t *testing.T) {
 		body, err := io.ReadAll(r.Body)
 		assert.NoError(t, err)
 		assert.Equal(t, "body", string(body), "the body goes out bare, without a trailing checksum")
-		return answer(200, "", "ETag", `"new"`), nil
+		return respond(200, "", "ETag", `"new"`), nil
 	}
 	tests := []struct {
 		name                 string
@@ -171,7 +171,7 @@ func TestThePrefixIsJoinedWithASlash(t *testing.T) {
 	for prefix, path := range map[string]string{"": "/bucket/k", "a": "/bucket/a/k", "a/b/": "/bucket/a/b/k"} {
 		s := newFakeS3(t, func(r *http.Request) (*http.Response, error) {
 			assert.Equal(t, path, r.URL.Path)
-			return answer(200, "body", "ETag", `"e"`), nil
+			return respond(200, "body", "ETag", `"e"`), nil
 		}, WithS3Prefix(prefix))
 		data, etag, err := s.Get(t.Context(), "k")
 		require.NoError(t, err)
@@ -210,7 +210,7 @@ func TestACallEndsWithItsContextWhileTheServerHangs(t *testing.T) {
 
 func TestABodyThatStallsIsBoundedInTime(t *testing.T) {
 	s := newFakeS3(t, func(r *http.Request) (*http.Response, error) {
-		stalled := answer(200, "", "ETag", `"e"`)
+		stalled := respond(200, "", "ETag", `"e"`)
 		stalled.ContentLength = 10
 		stalled.Body = stalledBody{r.Context()}
 		return stalled, nil
@@ -226,7 +226,7 @@ func (stalledBody) Close() error               { return nil }
 
 func TestATruncatedBodyIsAnError(t *testing.T) {
 	s := newFakeS3(t, func(*http.Request) (*http.Response, error) {
-		cut := answer(200, "", "ETag", `"e"`)
+		cut := respond(200, "", "ETag", `"e"`)
 		cut.Body = io.NopCloser(io.MultiReader(strings.NewReader("half"), brokenReader{}))
 		return cut, nil
 	})
@@ -251,7 +251,7 @@ func TestAnUnreachableServerIsNamed(t *testing.T) {
 func TestALargeObjectOnS3IsReadInPartAndNeverWritten(t *testing.T) {
 	s := newFakeS3(t, func(r *http.Request) (*http.Response, error) {
 		assert.Equal(t, http.MethodGet, r.Method)
-		return answer(200, strings.Repeat("x", 3*maxObjectSize), "ETag", `"e"`), nil
+		return respond(200, strings.Repeat("x", 3*maxObjectSize), "ETag", `"e"`), nil
 	})
 	data, _, err := s.Get(t.Context(), "large")
 	require.NoError(t, err)
@@ -260,7 +260,7 @@ func TestALargeObjectOnS3IsReadInPartAndNeverWritten(t *testing.T) {
 }
 
 func TestAnAnswerWithoutAnETagIsAnError(t *testing.T) {
-	s := newFakeS3(t, func(*http.Request) (*http.Response, error) { return answer(200, "x"), nil })
+	s := newFakeS3(t, func(*http.Request) (*http.Response, error) { return respond(200, "x"), nil })
 	_, _, err := s.Get(t.Context(), "leader.json")
 	assert.ErrorContains(t, err, "no ETag")
 
@@ -275,19 +275,23 @@ func TestNewS3StorageRefusesWhatItCannotUse(t *testing.T) {
 	assert.ErrorContains(t, err, "client is nil")
 	_, err = NewS3Storage(client, "")
 	assert.ErrorContains(t, err, "bucket's name is empty")
+	_, err = NewS3Storage(client, "bucket", WithS3Prefix("a//b"))
+	assert.ErrorContains(t, err, `"a//b"`)
 	_, err = NewS3Storage(client, "bucket", WithS3AttemptTimeout(-time.Second))
 	assert.ErrorContains(t, err, "-1s must be positive")
 }
 
-func TestAnEmptyKeyMakesNoRequest(t *testing.T) {
+func TestAKeyThatIsNoCleanPathMakesNoRequest(t *testing.T) {
 	s := newFakeS3(t, func(*http.Request) (*http.Response, error) {
 		t.Error("a request was made")
 		return nil, io.EOF
 	})
-	_, _, err := s.Get(t.Context(), "")
-	assert.ErrorContains(t, err, "key is empty")
-	assert.ErrorContains(t, s.PutIfMatch(t.Context(), "", nil, ""), "key is empty")
-	assert.ErrorContains(t, s.Delete(t.Context(), ""), "key is empty")
+	for _, key := range []string{"", "/a", "a/", "a//b", "../a", "a/./b", ".", "\xff"} {
+		_, _, err := s.Get(t.Context(), key)
+		assert.ErrorContains(t, err, "slash-separated path", key)
+		assert.ErrorContains(t, s.PutIfMatch(t.Context(), key, nil, ""), "slash-separated path", key)
+		assert.ErrorContains(t, s.Delete(t.Context(), key), "slash-separated path", key)
+	}
 }
 
 func TestDeleteNeedsAClientThatCan(t *testing.T) {

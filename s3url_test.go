@@ -141,7 +141,7 @@ func TestCredentialsThatTakeTooLongAreNamedAsSuch(t *testing.T) {
 	client := s3.New(s3.Options{
 		Region:      "us-east-1",
 		Credentials: markedCredentials{hang},
-		HTTPClient: &http.Client{Transport: server(func(*http.Request) (*http.Response, error) {
+		HTTPClient: &http.Client{Transport: fakeServer(func(*http.Request) (*http.Response, error) {
 			return nil, errors.New("a request was made")
 		})},
 	})
