@@ -101,7 +101,8 @@ func (a *App) exitCode(command *cobra.Command, err error) int {
 
 func asExit(err error) (*exitError, bool) {
 	var exit *exitError
-	return exit, errors.As(err, &exit)
+	ok := errors.As(err, &exit)
+	return exit, ok
 }
 
 // interruptible ends the context at the first signal, and the process at the second. The returned

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/seed-6dc909bb/s3lect"
@@ -44,7 +45,8 @@ func (c *contest) run(ctx context.Context, signals <-chan os.Signal, abort func(
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	g := &gate{cancel: cancel, abort: abort}
-	defer g.follow(signals)()
+	stopFollowing := g.follow(signals)
+	defer stopFollowing()
 
 	c.log.Info("contesting the leadership", "lease", c.lease)
 	err := c.elector.Lead(ctx, func(ctx context.Context, term int64) error {
@@ -71,7 +73,7 @@ func (c *contest) run(ctx context.Context, signals <-chan os.Signal, abort func(
 }
 
 // lead runs the command in one leadership. It returns nil if that ended first.
-func (c *contest) lead(ctx context.Context, term int64, signals <-chan os.Signal) *result {
+func (c *contest) lead(ctx context.Context, term int64, signals <-chan syscall.Signal) *result {
 	log := c.log.With("term", term)
 	job := c.job(term)
 	pause := backoff{first: c.delay}
@@ -141,7 +143,7 @@ type gate struct {
 
 	mu      sync.Mutex
 	first   os.Signal
-	command chan os.Signal // nil while no command runs
+	command chan syscall.Signal // nil while no command runs
 }
 
 // follow acts on signals until the returned function, which waits for the end of it, is called.
@@ -163,10 +165,14 @@ func (g *gate) follow(signals <-chan os.Signal) (stop func()) {
 
 func (g *gate) deliver(s os.Signal) {
 	again, command := g.note(s)
+	number, ok := s.(syscall.Signal)
+	if !ok {
+		number = syscall.SIGTERM
+	}
 	switch {
 	case command != nil:
 		select {
-		case command <- s:
+		case command <- number:
 		default: // two are on their way already: even killing does not help
 			g.abort(signalCode(s))
 		}
@@ -177,7 +183,7 @@ func (g *gate) deliver(s os.Signal) {
 	}
 }
 
-func (g *gate) note(s os.Signal) (again bool, command chan os.Signal) {
+func (g *gate) note(s os.Signal) (again bool, command chan syscall.Signal) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	again = g.first != nil
@@ -188,13 +194,13 @@ func (g *gate) note(s os.Signal) (again bool, command chan os.Signal) {
 }
 
 // enter is called when a command is about to run. The gate is not open after a signal.
-func (g *gate) enter() (signals <-chan os.Signal, open bool) {
+func (g *gate) enter() (signals <-chan syscall.Signal, open bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.first != nil {
 		return nil, false
 	}
-	g.command = make(chan os.Signal, 2)
+	g.command = make(chan syscall.Signal, 2)
 	return g.command, true
 }
 

@@ -53,7 +53,8 @@ command says.`,
 	interruptible := func(cmd *cobra.Command) *cobra.Command {
 		work := cmd.RunE
 		cmd.RunE = func(cmd *cobra.Command, args []string) error {
-			defer a.interruptible(cancel)()
+			stop := a.interruptible(cancel)
+			defer stop()
 			err := work(cmd, args)
 			if err != nil && cmd.Context().Err() != nil {
 				return context.Cause(cmd.Context())

@@ -81,19 +81,24 @@ type watcher struct {
 func (w *watcher) watch(ctx context.Context, storage s3lect.Storage, key string, interval time.Duration, out io.Writer) error {
 	for {
 		r, _ := read(ctx, storage, key) // the error is in the reading
-		if ctx.Err() != nil {
+		if interrupted(ctx) {
 			return nil
 		}
-		if r, changed := w.next(r, time.Now()); changed {
-			if err := w.print(out, change{Time: time.Now().UTC(), reading: r}); err != nil {
+		now := time.Now()
+		if c, changed := w.next(r, now); changed {
+			if err := w.print(out, change{Time: now.UTC(), reading: c}); err != nil {
 				return fmt.Errorf("write the change: %w", err)
 			}
 		}
-		if pause(ctx, interval) != nil {
+		_ = pause(ctx, interval)
+		if interrupted(ctx) {
 			return nil
 		}
 	}
 }
+
+// interrupted is how watching ends; it is no error.
+func interrupted(ctx context.Context) bool { return ctx.Err() != nil }
 
 // next returns what is to be printed for a reading, if anything.
 func (w *watcher) next(r reading, now time.Time) (reading, bool) {

@@ -21,8 +21,8 @@ const (
 
 // proxy stands between one candidate and the storage.
 type proxy struct {
-	upstream string
-	listener net.Listener
+	upstream *net.TCPAddr
+	listener *net.TCPListener
 	ended    sync.WaitGroup
 
 	mu      sync.Mutex
@@ -32,9 +32,11 @@ type proxy struct {
 	closed  bool
 }
 
-func newProxy(t *testing.T, upstream string) *proxy {
+func newProxy(t *testing.T, server string) *proxy {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	upstream, err := net.ResolveTCPAddr("tcp", server)
+	require.NoError(t, err)
+	listener, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	require.NoError(t, err)
 	p := &proxy{upstream: upstream, listener: listener, changed: make(chan struct{}), conns: map[*net.TCPConn]bool{}}
 	p.ended.Go(p.serve)
@@ -88,11 +90,11 @@ func (p *proxy) close() {
 
 func (p *proxy) serve() {
 	for {
-		c, err := p.listener.Accept()
+		c, err := p.listener.AcceptTCP()
 		if err != nil {
 			return
 		}
-		p.ended.Go(func() { p.relay(c.(*net.TCPConn)) })
+		p.ended.Go(func() { p.relay(c) })
 	}
 }
 
@@ -101,11 +103,10 @@ func (p *proxy) relay(client *net.TCPConn) {
 		return
 	}
 	defer p.remove(client)
-	c, err := net.Dial("tcp", p.upstream)
+	server, err := net.DialTCP("tcp", nil, p.upstream)
 	if err != nil {
 		return
 	}
-	server := c.(*net.TCPConn)
 	if !p.add(server) {
 		return
 	}

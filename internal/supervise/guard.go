@@ -83,21 +83,21 @@ func (g *guard) enforce(left time.Duration) {
 	go func() {
 		defer close(deadlines)
 		for {
-			left, err := readDeadline(g.control)
+			next, err := readDeadline(g.control)
 			if err != nil {
 				return
 			}
-			deadlines <- left
+			deadlines <- next
 		}
 	}()
 	timer := time.NewTimer(left)
 	for {
 		select {
-		case left, ok := <-deadlines:
+		case next, ok := <-deadlines:
 			if !ok {
 				killOwnGroup()
 			}
-			timer.Reset(left)
+			timer.Reset(next)
 		case <-timer.C:
 			g.tell(report{Expired: true})
 			killOwnGroup()

@@ -35,6 +35,7 @@ type Job struct {
 // Cause is why a command ended.
 type Cause int
 
+// The causes of an end.
 const (
 	ByItself Cause = iota // it ended, or could not be started, or somebody else killed it
 	Revoked               // the permission had ended

@@ -72,6 +72,7 @@ func (p *Process) startGuard(spec Spec, deadline time.Time) (reports *os.File, e
 		return nil, errors.Join(err, controlRead.Close(), controlWrite.Close())
 	}
 	p.control = controlWrite
+	//nolint:noctx // a context would kill the guard alone; its end comes by the pipe, and takes the group along
 	p.guard = exec.Command(path, append([]string{guardArg}, spec.Args...)...)
 	p.guard.Args[0] = os.Args[0]
 	p.guard.Env = spec.Env

@@ -4,7 +4,6 @@ package supervise
 
 import (
 	"context"
-	"os"
 	"sync"
 	"syscall"
 	"time"
@@ -19,7 +18,7 @@ import (
 // grace period too.
 //
 // The deadline holds also while this process is stopped or slow: the command's guard knows it.
-func (j *Job) Run(ctx context.Context, signals <-chan os.Signal) (Status, Cause, error) {
+func (j *Job) Run(ctx context.Context, signals <-chan syscall.Signal) (Status, Cause, error) {
 	// The clock is read before Remaining is asked: a delay between the two makes the deadline earlier.
 	now := time.Now()
 	p, err := Start(j.Spec, j.guardDeadline(now, j.Remaining()))
@@ -60,7 +59,7 @@ func (j *Job) refresh(ctx context.Context, p *Process) (stop func()) {
 	return func() { cancel(); wg.Wait() }
 }
 
-func (j *Job) wait(ctx context.Context, signals <-chan os.Signal, p *Process) (Status, Cause) {
+func (j *Job) wait(ctx context.Context, signals <-chan syscall.Signal, p *Process) (Status, Cause) {
 	e := newEnding(p)
 	exited, revoked := p.Exited(), ctx.Done()
 	for {
@@ -86,7 +85,7 @@ func (j *Job) wait(ctx context.Context, signals <-chan os.Signal, p *Process) (S
 				p.Kill()
 				continue
 			}
-			e.ask(Stopped, s.(syscall.Signal))
+			e.ask(Stopped, s)
 			e.because(Stopped)
 			e.killBy(time.Now().Add(j.Grace))
 		case <-e.kill.C:

@@ -28,7 +28,7 @@ type tree struct {
 	t       *testing.T
 	job     Job
 	out     *bufio.Reader
-	signals chan os.Signal
+	signals chan syscall.Signal
 	revoke  context.CancelCauseFunc
 
 	status Status
@@ -41,7 +41,7 @@ func run(t *testing.T, args []string, change func(*Job)) *tree {
 	t.Helper()
 	out, outWrite := pipe(t)
 	start := time.Now()
-	tr := &tree{t: t, out: bufio.NewReader(out), signals: make(chan os.Signal, 4), done: make(chan struct{})}
+	tr := &tree{t: t, out: bufio.NewReader(out), signals: make(chan syscall.Signal, 4), done: make(chan struct{})}
 	tr.job = Job{
 		Spec:      Spec{Args: args, Env: os.Environ(), Stdout: outWrite, Stderr: os.Stderr},
 		Grace:     time.Hour,
@@ -86,7 +86,7 @@ func pipe(t *testing.T) (r, w *os.File) {
 	t.Helper()
 	r, w, err := os.Pipe()
 	require.NoError(t, err)
-	t.Cleanup(func() { r.Close(); w.Close() })
+	t.Cleanup(func() { _, _ = r.Close(), w.Close() })
 	return r, w
 }
 
