@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log"
-	"os"
 
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/seed-6dc909bb/s3lect"
 	"github.com/seed-6dc909bb/s3lect/stores"
+	"github.com/seed-6dc909bb/s3lect/stores/memory"
 )
 
 func ExampleOpenS3Storage() {
@@ -45,8 +45,7 @@ func ExampleNewS3Storage() {
 }
 
 func ExampleVerifyStorage() {
-	storage := s3lect.NewMock()
-	defer storage.Cleanup()
+	storage := memory.New()
 	report, err := s3lect.VerifyStorage(context.Background(), storage, "leader.json")
 	if err != nil {
 		log.Fatal(err)
@@ -69,12 +68,7 @@ func ExampleVerifyStorage() {
 }
 
 func Example_openAnyStorage() {
-	dir, err := os.MkdirTemp("", "example")
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer os.RemoveAll(dir)
-	storage, err := stores.Open(context.Background(), "file://"+dir)
+	storage, err := stores.Open(context.Background(), "mem:jobs")
 	if err != nil {
 		log.Fatal(err)
 	}

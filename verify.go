@@ -113,5 +113,5 @@ func (v *verifier) summarize() {
 }
 
 func roundUp(d, unit time.Duration) time.Duration {
-	return (d + unit - 1) / unit * unit
+	return (d + unit - 1).Truncate(unit)
 }
