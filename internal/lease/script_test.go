@@ -19,10 +19,10 @@ type script struct {
 	now    Instant
 	wake   time.Duration
 	events []Event
-	etags  int
 }
 
 func newScript(t *testing.T, change ...func(*Config)) *script {
+	t.Helper()
 	cfg := Config{ID: "me", Addr: "me:1", Lease: leaseTime, Frequent: 5 * time.Second, Infrequent: 30 * time.Second}
 	for _, f := range change {
 		f(&cfg)
@@ -68,6 +68,13 @@ func (s *script) read(a Answer) {
 	require.NotNil(s.t, s.m.Call(), "a read is wanted")
 	require.Nil(s.t, s.m.Call().Record, "a read is wanted, not a write")
 	s.answer(a)
+}
+
+// readTwice answers two reads alike: an ETag counts only when two reads agree on it.
+func (s *script) readTwice(a Answer) {
+	s.t.Helper()
+	s.read(a)
+	s.read(a)
 }
 
 // write expects that a write over the ETag is wanted, and answers it. It returns what was written.
