@@ -175,12 +175,21 @@ func (c *cluster) fault(what string, within time.Duration, strike func(leader *c
 	heal := strike(c.candidates[before.id])
 	next := c.awaitLeader(before.term, within)
 	c.t.Logf("%s: term %d of %s, after %v term %d of %s", what, before.term, before.id, next.at.Sub(struck).Round(time.Millisecond), next.term, next.id)
+	// Whatever the old leader's job does late would show among the work of the new one's: while the
+	// fault lasts, and when it is over.
+	c.awaitWork(next.term)
 	heal()
-	// A few lines of the new leader with the old one back: whatever that does late would show.
-	c.await(bound, "work of the new leader after "+what, func(e entry) bool {
-		return e.term >= next.term && e.event == "tick" && e.at.After(time.Now().Add(-tick)) && e.at.After(next.at.Add(interval))
-	})
+	c.awaitWork(next.term)
 	require.NoError(c.t, audit(c.log()), what)
+}
+
+// awaitWork returns when a leader of the term, or a later one, has worked for an interval from now.
+func (c *cluster) awaitWork(term int64) {
+	c.t.Helper()
+	from := time.Now()
+	c.await(bound, fmt.Sprintf("work in term %d", term), func(e entry) bool {
+		return e.term >= term && e.event == "tick" && e.at.After(from.Add(interval))
+	})
 }
 
 // breakConnectionsOnce costs no leadership: the leader connects again within its lease.
