@@ -28,7 +28,7 @@ The command finds its leadership in its environment:
   S3LECT_TERM    the fencing token: it grows with every change of leadership.
                  Whatever the command writes to should refuse lower terms.
   S3LECT_ID      the ID of this candidate
-  S3LECT_STORE, S3LECT_KEY   where the record is ("s3lect status" works as it is)
+  S3LECT_STORE, S3LECT_KEY   where the record is: "s3lect status" just works
 
 When the leadership ends, also because the storage hangs, the command and all it
 has started (its process group) get TERM, and KILL after the grace period, which
