@@ -70,6 +70,13 @@ func (s *script) read(a Answer) {
 	s.answer(a)
 }
 
+// readTwice answers two reads alike: an ETag counts only when two reads agree on it.
+func (s *script) readTwice(a Answer) {
+	s.t.Helper()
+	s.read(a)
+	s.read(a)
+}
+
 // write expects that a write over the ETag is wanted, and answers it. It returns what was written.
 func (s *script) write(etag string, a Answer) Record {
 	s.t.Helper()
