@@ -23,7 +23,10 @@ Every flag can be given as an environment variable as well: S3LECT_STORE for
 
 Exit status: 0 success, 1 failure, 2 wrong usage, others as the help of each
 command says.`,
-		Example: `  # Run a job on one of several machines at a time:
+		Example: `  # See an election, with nothing to set up:
+  s3lect demo
+
+  # Run a job on one of several machines at a time:
   s3lect run --store 's3://bucket/jobs?region=eu-central-1' --key leader.json -- ./job
 
   # Who leads?
@@ -68,6 +71,8 @@ command says.`,
 		interruptible(a.newStatusCommand()),
 		interruptible(a.newWatchCommand()),
 		interruptible(a.newRepairCommand()),
+		interruptible(newDemoCommand()),
+		newDemoMemberCommand(),
 		a.newVersionCommand(),
 	)
 	return root
