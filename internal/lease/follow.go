@@ -146,6 +146,11 @@ func (m *Machine) followRead(now Instant, call *Call, a Answer) {
 	}
 	m.doubt = nil
 	m.nextRead = call.sent.Mono + m.readInterval(now)
+	if m.seen.termSince == now.Mono {
+		// All followers have read just now, to see who won. Were they to go on in step, none of
+		// them would be early to see the leader's last version.
+		m.nextRead -= m.upTo(m.cfg.Frequent)
+	}
 	m.checked(nil)
 	switch {
 	case !confirm || !same || m.claimable() > now.Mono:
