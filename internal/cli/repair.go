@@ -37,6 +37,9 @@ The term has to stay above all those that any resource has seen. Where the old
 one cannot be read any more, --min-term gives a number to start from; look for
 it in logs or in what the commands wrote.
 
+What decides about replacing (--force, --replace-valid, --min-term, --backup) is
+taken from the command line alone, never from the environment.
+
 Exit status:
   0  nothing is wrong, or it has been repaired
   1  failure; the object is as it was
@@ -211,7 +214,7 @@ func (f finding) write(w io.Writer) error {
 	}
 	switch {
 	case f.Old != nil:
-		fmt.Fprintf(&b, "\nThe object, %d bytes:\n%s\n", f.Bytes, printable(f.Old))
+		fmt.Fprintf(&b, "\nThe object, %d bytes:\n%s\n", f.Bytes, bytes.TrimRight(printable(f.Old), "\n"))
 	case f.Backup != "":
 		fmt.Fprintf(&b, "\nThe object's %d bytes are kept in %s.\n", f.Bytes, f.Backup)
 	}

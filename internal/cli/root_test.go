@@ -145,6 +145,18 @@ func TestCompletionIsThere(t *testing.T) {
 	}
 }
 
+func TestFlagValuesAreCompleted(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ args, values string }{
+		{"run --restart=", "never\non-failure\nalways\n"},
+		{"status --log-format ", "text\njson\n"},
+		{"--log-level ", "debug\ninfo\nwarn\nerror\n"},
+	} {
+		_, out, _ := newTerminal(t).run(append([]string{"__complete"}, strings.Split(c.args, " ")...)...)
+		assert.True(t, strings.HasPrefix(out, c.values), out)
+	}
+}
+
 func TestVersionIsTold(t *testing.T) {
 	t.Parallel()
 	code, out, _ := newTerminal(t).run("version")

@@ -110,6 +110,7 @@ func (a *App) newRunCommand() *cobra.Command {
 	f.DurationVar(&o.grace, "grace", 5*time.Second, "`time` between TERM and KILL, cut short where the lease ends before")
 	f.Var(&o.restart, "restart", "when to start the command again after it ended by itself: never, on-failure or always")
 	f.Lookup("restart").NoOptDefVal = string(restartAlways)
+	completeFlag(cmd, "restart", string(restartNever), string(restartOnFailure), string(restartAlways))
 	f.DurationVar(&o.restartDelay, "restart-delay", time.Second, "`time` before the first restart; it doubles up to a minute, until the command has run that long")
 	return cmd
 }
