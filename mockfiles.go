@@ -33,8 +33,8 @@ const (
 // objectFile returns the path of a key's file below the store's directory. No two keys have the
 // same one.
 func objectFile(key string) (string, error) {
-	if !fs.ValidPath(key) || key == "." {
-		return "", fmt.Errorf("key %q cannot be a file here: it must be a relative slash-separated path in UTF-8 without empty, \".\" or \"..\" segments", key)
+	if err := checkKeyPath(key); err != nil {
+		return "", err
 	}
 	first, _, _ := strings.Cut(key, "/")
 	if strings.EqualFold(first, workDir) { // as file systems that ignore case compare

@@ -2,6 +2,7 @@ package s3lect
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/seed-6dc909bb/s3lect/internal/lease"
@@ -60,14 +61,14 @@ func (r *run) serve(now lease.Instant) bool {
 		return false
 	case t.end == nil && !t.entered:
 		t.entered = true
-		r.hook(now, t.onAcquire, t.ctx, r.acquireReturned)
+		r.hook(t.ctx, now, t.onAcquire, r.acquireReturned)
 	case t.end == nil && r.work != nil && t.working == nil && !t.failed:
 		t.working = r.work
 		r.employ(func() error { return t.working.do(t.ctx, t.term) }, r.workReturned)
 	case t.end != nil && !t.left:
 		t.left = true
 		if t.entered {
-			r.hook(now, t.onLose, context.WithValue(r.base, insideKey{}, r.e), r.loseReturned)
+			r.hook(context.WithValue(r.base, insideKey{}, r.e), now, t.onLose, r.loseReturned)
 		}
 	case t.end != nil:
 		r.tenure = nil
@@ -79,7 +80,7 @@ func (r *run) serve(now lease.Instant) bool {
 }
 
 // hook begins a hook. One that is not configured has returned already.
-func (r *run) hook(now lease.Instant, hook func(ctx context.Context) error, ctx context.Context, then func(lease.Instant, error)) {
+func (r *run) hook(ctx context.Context, now lease.Instant, hook func(ctx context.Context) error, then func(lease.Instant, error)) {
 	if hook == nil {
 		then(now, nil)
 		return
@@ -91,7 +92,12 @@ func (r *run) hook(now lease.Instant, hook func(ctx context.Context) error, ctx 
 // employ runs f beside the loop, which hears of its return.
 func (r *run) employ(f func() error, then func(lease.Instant, error)) {
 	r.tenure.busy = true
-	go func() { r.jobs <- job{f(), then} }()
+	go func() {
+		// Deferred, so that a goroutine that is ended by runtime.Goexit is not waited for for ever.
+		j := job{err: errNotReturned, then: then}
+		defer func() { r.jobs <- j }()
+		j.err = f()
+	}()
 }
 
 // returned takes in that a hook or the work has returned.
@@ -99,6 +105,8 @@ func (r *run) returned(now lease.Instant, j job) {
 	r.tenure.busy, r.tenure.hooking = false, false
 	j.then(now, j.err)
 }
+
+var errNotReturned = errors.New("it ended its goroutine instead of returning")
 
 func (r *run) acquireReturned(now lease.Instant, err error) {
 	if err == nil {
