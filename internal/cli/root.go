@@ -68,6 +68,8 @@ command says.`,
 		interruptible(a.newStatusCommand()),
 		interruptible(a.newWatchCommand()),
 		interruptible(a.newRepairCommand()),
+		interruptible(newDemoCommand()),
+		newDemoMemberCommand(),
 		a.newVersionCommand(),
 	)
 	return root
