@@ -1,0 +1,214 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	s3lect "github.com/seed-6dc909bb/s3lect"
+)
+
+// process is one incarnation of a candidate: an elector, the machine it runs on, and the program
+// that uses it.
+type process struct {
+	w        *world
+	name     string // for the trace: a node and its incarnation
+	node     int
+	host     *host
+	link     *link
+	habits   habits
+	random   *dice
+	elector  Candidate
+	users    sync.WaitGroup
+	commands chan struct{} // holds one token while a command is carried out, so that they come one at a time
+
+	mu     sync.Mutex
+	config s3lect.ElectorConfig
+	cancel context.CancelFunc // ends the present run
+	done   chan struct{}      // closed when the present run has ended
+	ended  bool               // for good
+
+	m watched // what the monitor knows; under its lock
+}
+
+// habits are how a program uses its elector.
+type habits struct {
+	lead       bool    // Lead with work, otherwise Start with hooks
+	byContext  bool    // stops by cancelling the context of Start
+	slowHook   float64 // a hook takes up to two leases
+	stubborn   float64 // a slow hook or work does not listen to its context
+	failHook   float64
+	returns    float64 // work returns by itself
+	overrun    float64 // work takes longer to wind down than it is given
+	quickHooks bool    // hooks take no time at all
+}
+
+func (w *world) newProcess(node int, config s3lect.ElectorConfig, c clock, incarnation int) *process {
+	name := fmt.Sprintf("n%d.%d", node, incarnation)
+	p := &process{w: w, name: name, node: node, config: config, habits: w.habitsOf(node), random: w.dice(name + " program"), commands: make(chan struct{}, 1)}
+	p.host = newHost(c, w.dice(name+" timers"), w.profile.lateness)
+	p.link = &link{w: w, p: p, random: w.dice(name + " link"), latency: w.profile.latency}
+	config.OnAcquireLeadership, config.OnLoseLeadership = p.onAcquire, p.onLose
+	var storage s3lect.Storage = p.link
+	if w.profile.reportsETags(node) {
+		storage = &etagLink{p.link}
+	}
+	var err error
+	p.elector, err = w.newCandidate(s3lect.S3ElectorOptions{
+		Config: &config, Storage: storage, Env: p.host.env(w.dice(name + " elector")),
+		Logger: slog.New(&logHandler{t: w.trace, who: name, level: w.logLevel}),
+	})
+	if err != nil {
+		panic(err)
+	}
+	return p
+}
+
+// start begins a run of the elector. The last one has ended.
+func (p *process) start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	p.mu.Lock()
+	p.cancel, p.done = cancel, make(chan struct{})
+	done := p.done
+	p.mu.Unlock()
+	p.w.monitor.started(p)
+	p.users.Go(func() { p.waitForLeadership(ctx) })
+	p.users.Go(func() { p.watch(ctx) })
+	if p.habits.lead {
+		p.users.Go(func() {
+			defer close(done)
+			p.leadUntil(ctx)
+		})
+		return
+	}
+	if err := p.elector.Start(ctx); err != nil {
+		p.w.monitor.fail(Status, p, "Start: %v", err)
+	}
+	p.users.Go(func() {
+		defer close(done)
+		<-ctx.Done()
+		p.host.wait()
+		if err := p.elector.Stop(); err != nil && !p.host.isDead() {
+			p.w.trace.add(p.name, "Stop: %v", err)
+		}
+	})
+}
+
+// stop ends the run and waits for it. The machine may be held meanwhile.
+func (p *process) stop() {
+	p.host.wait()
+	p.mu.Lock()
+	cancel, done := p.cancel, p.done
+	p.mu.Unlock()
+	p.w.trace.add(p.name, "stopping")
+	p.w.monitor.stopping(p)
+	began := time.Now()
+	if !p.habits.lead && !p.habits.byContext {
+		if err := p.elector.Stop(); err != nil && !p.host.isDead() {
+			p.w.trace.add(p.name, "Stop: %v", err)
+		}
+	}
+	cancel()
+	<-done
+	p.host.wait()
+	p.w.monitor.stopped(p, began)
+	p.w.trace.add(p.name, "stopped")
+}
+
+// end is the last stop. Its users are waited for.
+func (p *process) end() {
+	p.commands <- struct{}{}
+	defer func() { <-p.commands }()
+	p.mu.Lock()
+	ended := p.ended
+	p.ended = true
+	p.mu.Unlock()
+	if !ended {
+		p.stop()
+	}
+	p.users.Wait()
+}
+
+// crash cuts the process off; what is left of it is ended behind the scenes.
+func (p *process) crash() {
+	p.w.trace.add(p.name, "CRASH")
+	p.host.kill()
+	p.w.monitor.died(p)
+	p.w.burials.Go(p.end)
+}
+
+// order carries out one command of the program, unless the process is gone. The machine may be held
+// meanwhile.
+func (p *process) order(do func()) {
+	p.host.wait()
+	p.commands <- struct{}{}
+	defer func() { <-p.commands }()
+	p.host.wait()
+	p.mu.Lock()
+	ended := p.ended
+	p.mu.Unlock()
+	if !ended && !p.host.isDead() {
+		do()
+	}
+}
+
+// waitForLeadership checks that WaitForLeadership never returns nil to a non-leader.
+func (p *process) waitForLeadership(ctx context.Context) {
+	for ctx.Err() == nil {
+		err := p.elector.WaitForLeadership(ctx)
+		if err == nil {
+			p.w.monitor.waitedForLeadership(p)
+		}
+		if err != nil && !errors.Is(err, s3lect.ErrNotStarted) && ctx.Err() == nil {
+			p.w.monitor.fail(Waiters, p, "WaitForLeadership: %v", err)
+		}
+		p.pause(ctx, 2*time.Second, 20*time.Second)
+	}
+}
+
+// watch checks what Watch tells, and asks WaitForNextElection now and then.
+func (p *process) watch(ctx context.Context) {
+	for ctx.Err() == nil {
+		for s := range p.elector.Watch(ctx) {
+			p.w.monitor.watchedStatus(p, s)
+		}
+		p.pause(ctx, time.Second, time.Second)
+	}
+}
+
+// pause sleeps between two calls of a program.
+func (p *process) pause(ctx context.Context, lo, hi time.Duration) {
+	p.host.sleep(p.random.between(lo, hi), ctx.Done())
+}
+
+// sawVersion is called when an answer of the storage has come.
+func (p *process) sawVersion(v version) {
+	p.w.monitor.saw(p, v.record)
+}
+
+// currentConfig returns a copy of the elector's configuration.
+func (p *process) currentConfig() s3lect.ElectorConfig {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.config
+}
+
+// updateConfig changes the configuration of a running elector.
+func (p *process) updateConfig(change func(*s3lect.ElectorConfig)) {
+	p.mu.Lock()
+	c := p.config
+	p.mu.Unlock()
+	change(&c)
+	full := c
+	full.OnAcquireLeadership, full.OnLoseLeadership = p.onAcquire, p.onLose
+	p.w.monitor.reconfigured(p, c)
+	p.mu.Lock()
+	p.config = c
+	p.mu.Unlock()
+	if err := p.elector.UpdateConfig(full); err != nil {
+		p.w.monitor.fail(Status, p, "UpdateConfig: %v", err)
+	}
+}
