@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -96,6 +97,24 @@ func (c *ElectorConfig) Validate() error {
 		return fmt.Errorf("PeerTimeout %v must be positive", c.PeerTimeout)
 	}
 	return checkCACert("PeerCACert", c.PeerCACert)
+}
+
+// clone returns a copy that shares nothing with the original.
+func (c *ElectorConfig) clone() ElectorConfig {
+	copied := *c
+	copied.PeerCACert = slices.Clone(c.PeerCACert)
+	return copied
+}
+
+// lease returns the part of the configuration that the protocol needs.
+func (c *ElectorConfig) lease() lease.Config {
+	return lease.Config{
+		ID:         c.ServerID,
+		Addr:       c.ServerAddr,
+		Lease:      c.LeaderTimeout.Truncate(time.Millisecond),
+		Frequent:   c.FrequentInterval,
+		Infrequent: c.InfrequentInterval,
+	}
 }
 
 func (c *ElectorConfig) setDefaults() {

@@ -24,6 +24,11 @@ func (i Instant) Before(deadline Instant) bool {
 	return i.Mono < deadline.Mono && i.Wall < deadline.Wall
 }
 
+// earlier returns, on each clock, the earlier of the two moments.
+func (i Instant) earlier(o Instant) Instant {
+	return Instant{Mono: min(i.Mono, o.Mono), Wall: min(i.Wall, o.Wall)}
+}
+
 // Until returns the time left until the deadline on whichever clock reaches it first; 0 when it
 // has passed.
 func (i Instant) Until(deadline Instant) time.Duration {

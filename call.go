@@ -1,0 +1,126 @@
+package s3lect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/seed-6dc909bb/s3lect/internal/lease"
+)
+
+// maxCalls bounds the storage calls that run at once. Only a storage that ignores its context can
+// come to more than one: the abandoned ones go on.
+const maxCalls = 4
+
+// answer is a storage call that has returned.
+type answer struct {
+	call *lease.Call
+	lease.Answer
+}
+
+// perform begins the call that the machine wants, and abandons the one it no longer waits for. It
+// reports whether the machine has to be asked again.
+func (r *run) perform(now lease.Instant) bool {
+	call := r.machine.Call()
+	if call == r.call {
+		return false
+	}
+	if r.cancelCall != nil {
+		r.cancelCall()
+		r.cancelCall = nil
+	}
+	r.call = call
+	if call == nil {
+		return false
+	}
+	if r.calls == maxCalls {
+		r.call = nil
+		r.machine.Answer(now, lease.Answer{
+			Kind: lease.Failed,
+			Err:  fmt.Errorf("%d storage calls have not returned, although their contexts were cancelled", maxCalls),
+		})
+		return true
+	}
+	ctx, cancel := context.WithCancel(r.base)
+	r.cancelCall = cancel
+	r.calls++
+	key := r.config.LockfilePath
+	go func() { r.answers <- answer{call, r.e.perform(ctx, key, call)} }()
+	return false
+}
+
+// answered hands an answer to the machine, if it still waits for it.
+func (r *run) answered(a answer) {
+	r.calls--
+	if a.call != r.call || a.call != r.machine.Call() {
+		return
+	}
+	r.cancelCall()
+	r.call, r.cancelCall = nil, nil
+	r.machine.Answer(r.e.env.Now(), a.Answer)
+}
+
+// awaitCalls waits until all calls have returned, for as long as one may take: a storage that
+// ignores its context is left behind.
+func (r *run) awaitCalls() {
+	if r.cancelCall != nil {
+		r.cancelCall()
+	}
+	r.timer.Reset(r.config.LeaderTimeout / 5)
+	for r.calls > 0 {
+		select {
+		case <-r.answers:
+			r.calls--
+		case <-r.timer.C():
+			r.log().Warn("storage calls left behind: they ignore that their context was cancelled", "calls", r.calls)
+			return
+		}
+	}
+	r.timer.Stop()
+}
+
+// perform does what the call asks for.
+func (e *S3Elector) perform(ctx context.Context, key string, call *lease.Call) lease.Answer {
+	if call.Record == nil {
+		return e.read(ctx, key)
+	}
+	return e.write(ctx, key, call)
+}
+
+func (e *S3Elector) read(ctx context.Context, key string) lease.Answer {
+	record, etag, err := readRecord(ctx, e.storage, key)
+	switch {
+	case err == nil:
+		return lease.Answer{Kind: lease.OK, ETag: etag, Record: record}
+	case errors.Is(err, ErrStorageNotFound):
+		return lease.Answer{Kind: lease.Absent}
+	case errors.Is(err, ErrBadRecord):
+		return lease.Answer{Kind: lease.Bad, Err: err}
+	case errors.Is(err, ErrStorageThrottled):
+		return lease.Answer{Kind: lease.Throttled, Err: err}
+	}
+	return lease.Answer{Kind: lease.Failed, Err: err}
+}
+
+func (e *S3Elector) write(ctx context.Context, key string, call *lease.Call) lease.Answer {
+	etag, err := "", error(nil)
+	data, err := call.Record.Encode()
+	if err == nil {
+		if e.putter != nil {
+			etag, err = e.putter.PutIfMatchETag(ctx, key, data, call.ETag)
+		} else {
+			err = e.storage.PutIfMatch(ctx, key, data, call.ETag)
+		}
+	}
+	if err == nil {
+		return lease.Answer{Kind: lease.OK, ETag: etag}
+	}
+	answer := lease.Answer{Kind: lease.Failed, Err: fmt.Errorf("write leader record %q: %w", key, err)}
+	switch {
+	case errors.Is(err, ErrStoragePrecondition):
+		answer.Kind = lease.Refused
+	case errors.Is(err, ErrStorageThrottled):
+		answer.Kind = lease.Throttled
+	}
+	return answer
+}

@@ -1,0 +1,188 @@
+package s3lect
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-6dc909bb/s3lect/internal/lease"
+)
+
+// latency of every call of a memStorage, in the fake time of a synctest bubble.
+const latency = 10 * time.Millisecond
+
+// memStorage is a linearizable storage with a latency, and a place to put faults in.
+type memStorage struct {
+	mu                     sync.Mutex
+	objects                map[string][]byte
+	reads, writes, refused int
+
+	// before and after are called around the effect of a call; an error is what the caller gets.
+	before, after func(ctx context.Context, op string) error
+}
+
+func newMemStorage() *memStorage { return &memStorage{objects: map[string][]byte{}} }
+
+func etagOf(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:8])
+}
+
+func (s *memStorage) fault(ctx context.Context, f func(context.Context, string) error, op string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f == nil {
+		return nil
+	}
+	s.mu.Unlock()
+	defer s.mu.Lock()
+	return f(ctx, op)
+}
+
+func (s *memStorage) setFaults(before, after func(ctx context.Context, op string) error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.before, s.after = before, after
+}
+
+func (s *memStorage) travel(ctx context.Context) error {
+	select {
+	case <-time.After(latency / 2):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (s *memStorage) Get(ctx context.Context, key string) ([]byte, string, error) {
+	s.mu.Lock()
+	before, after := s.before, s.after
+	s.mu.Unlock()
+	if err := s.fault(ctx, before, "get"); err != nil {
+		return nil, "", err
+	}
+	if err := s.travel(ctx); err != nil {
+		return nil, "", err
+	}
+	s.mu.Lock()
+	s.reads++
+	data, ok := s.objects[key]
+	s.mu.Unlock()
+	if err := s.travel(ctx); err != nil {
+		return nil, "", err
+	}
+	if err := s.fault(ctx, after, "get"); err != nil {
+		return nil, "", err
+	}
+	if !ok {
+		return nil, "", fmt.Errorf("get %q: %w", key, ErrStorageNotFound)
+	}
+	return data, etagOf(data), nil
+}
+
+func (s *memStorage) PutIfMatch(ctx context.Context, key string, data []byte, etag string) error {
+	_, err := s.PutIfMatchETag(ctx, key, data, etag)
+	return err
+}
+
+func (s *memStorage) PutIfMatchETag(ctx context.Context, key string, data []byte, etag string) (string, error) {
+	s.mu.Lock()
+	before, after := s.before, s.after
+	s.mu.Unlock()
+	if err := s.fault(ctx, before, "put"); err != nil {
+		return "", err
+	}
+	if err := s.travel(ctx); err != nil {
+		return "", err
+	}
+	ok := s.swap(key, data, etag)
+	if err := s.travel(ctx); err != nil {
+		return "", err
+	}
+	if err := s.fault(ctx, after, "put"); err != nil {
+		return "", err
+	}
+	if !ok {
+		return "", fmt.Errorf("put %q: %w", key, ErrStoragePrecondition)
+	}
+	return etagOf(data), nil
+}
+
+func (s *memStorage) swap(key string, data []byte, etag string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.writes++
+	old, exists := s.objects[key]
+	if exists != (etag != "") || exists && etagOf(old) != etag {
+		s.refused++
+		return false
+	}
+	s.objects[key] = data
+	return true
+}
+
+// put replaces the object, whatever it is.
+func (s *memStorage) put(key string, data []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.objects[key] = data
+}
+
+func (s *memStorage) delete(key string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.objects, key)
+}
+
+// record returns the record on the storage.
+func (s *memStorage) record(t *testing.T) *lease.Record {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, err := lease.Decode(s.objects[testKey])
+	require.NoError(t, err)
+	return r
+}
+
+func (s *memStorage) counts() (reads, writes, refused int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.reads, s.writes, s.refused
+}
+
+// plain hides every capability but the two calls.
+type plain struct{ Storage }
+
+const testKey = "leader.json"
+
+func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+
+func testConfig(id string) *ElectorConfig {
+	return &ElectorConfig{LockfilePath: testKey, ServerID: id, ServerAddr: "127.0.0.1:8443"}
+}
+
+func newElector(t *testing.T, storage Storage, id string, change ...func(*ElectorConfig)) *S3Elector {
+	t.Helper()
+	config := testConfig(id)
+	for _, f := range change {
+		f(config)
+	}
+	e, err := NewS3Elector(S3ElectorOptions{Config: config, Storage: storage, Logger: quiet()})
+	require.NoError(t, err)
+	return e
+}
+
+func startElector(t *testing.T, storage Storage, id string, change ...func(*ElectorConfig)) *S3Elector {
+	t.Helper()
+	e := newElector(t, storage, id, change...)
+	require.NoError(t, e.Start(t.Context()))
+	return e
+}

@@ -1,0 +1,79 @@
+package lease
+
+import "time"
+
+// Call is one request to the storage. It is over when Machine.Answer has been called for it, or
+// when the machine has turned to another; then whatever still runs of it is to be cancelled.
+type Call struct {
+	// Record is what to write; nil for a read.
+	Record *Record
+	// ETag is the version that the write replaces; empty to create the object.
+	ETag string
+
+	sent     Instant
+	deadline time.Duration
+}
+
+// AnswerKind is how a call ended, as far as the protocol tells answers apart.
+type AnswerKind int
+
+const (
+	// OK is a read that found a record, or a write that was confirmed.
+	OK AnswerKind = iota
+	// Absent is a read that found no object.
+	Absent
+	// Refused is a write whose precondition failed. Its outcome is unknown all the same: its
+	// request may have been sent twice on the way.
+	Refused
+	// Throttled is a call whose outcome is unknown and whose next one should come later.
+	Throttled
+	// Bad is a read that found an object that is not a record.
+	Bad
+	// Failed is everything else: no answer, no permission, a broken server. Of a write the outcome
+	// is unknown.
+	Failed
+)
+
+// Answer is the end of a call.
+type Answer struct {
+	Kind   AnswerKind
+	ETag   string  // with OK; empty if the storage does not report the ETag of a write
+	Record *Record // with OK, of a read
+	Err    error   // with Refused, Throttled, Bad and Failed
+}
+
+// Reason says why a leadership ended.
+type Reason int
+
+const (
+	Expired     Reason = iota + 1 // no renewal was confirmed in time
+	Lost                          // a foreign record, or none, stands in its place
+	Resigned                      // given up
+	Transferred                   // given up for a named successor
+	Stopped                       // the elector is shutting down
+)
+
+// EventKind tells events apart.
+type EventKind int
+
+const (
+	// Began: this process leads from now on.
+	Began EventKind = iota + 1
+	// Ended: it no longer does. The driver winds the work down and then calls Release.
+	Ended
+	// Released: the resignation after an Ended is confirmed, or Err says why it is not.
+	Released
+	// Checked: a read or a claim has completed; Err says what was wrong with it.
+	Checked
+)
+
+// Event is something that the driver tells others.
+type Event struct {
+	Kind   EventKind
+	Term   int64
+	Reason Reason // of Ended
+	// Until, of Ended, is the moment up to which the lease still keeps others out; zero if it no
+	// longer does.
+	Until Instant
+	Err   error
+}

@@ -1,0 +1,246 @@
+package lease
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// ErrDuplicate says that another live process uses this candidate's ID.
+var ErrDuplicate = errors.New("another live process uses the same ID")
+
+// Version identifies what a read showed. On real servers the ETag of one version can come with the
+// body of another, so neither is enough: when either differs, it is another version.
+type Version struct{ ETag, Nonce string }
+
+type sight int
+
+const (
+	nothing sight = iota // no answer yet, or nothing that can be judged
+	vacant               // there is no object
+	present              // a record
+)
+
+// observation is what a follower last saw, and since when it has seen nothing else.
+type observation struct {
+	sight     sight
+	version   Version
+	record    Record
+	since     Instant       // the answer that first showed it
+	termSince time.Duration // the answer that first showed its term
+	again     bool          // the last read showed what an earlier one had shown
+	renewals  int           // how often the same session was seen to have written again
+}
+
+// Seen returns the record last seen and when its version was first seen; ok is false when there is
+// none.
+func (m *Machine) Seen() (record Record, since Instant, ok bool) {
+	return m.seen.record, m.seen.since, m.seen.sight == present
+}
+
+// HighestTerm returns the highest term ever seen.
+func (m *Machine) HighestTerm() int64 { return m.highest }
+
+// Troubles returns the number of checks that failed since the last one that did not, and the error
+// of the latest.
+func (m *Machine) Troubles() (int, error) {
+	fails := m.readFails + m.claimFails
+	if m.own != nil && m.phase != following {
+		fails += m.own.fails
+	}
+	if fails == 0 && m.duplicated() {
+		return 0, fmt.Errorf("%w: %q leads at %q: give every candidate an ID of its own", ErrDuplicate, m.cfg.ID, m.seen.record.LeaderAddr)
+	}
+	if fails == 0 {
+		return 0, nil
+	}
+	return fails, m.lastErr
+}
+
+// duplicated reports whether somebody else lives under this candidate's ID. A former incarnation's
+// last write may land late; only a second renewal shows that it is alive.
+func (m *Machine) duplicated() bool {
+	s := &m.seen
+	return s.sight == present && s.renewals > 1 && !s.record.Resigned() &&
+		s.record.LeaderID == m.cfg.ID && s.record.Session != m.session
+}
+
+// follow is a follower's loop: read now and then; when the leadership can be claimed wait a little,
+// read once more, and claim if nothing has changed.
+func (m *Machine) follow(now Instant) time.Duration {
+	if m.call != nil {
+		return m.call.deadline
+	}
+	claim := m.claimable()
+	switch {
+	case claim > now.Mono:
+		m.approaching = false
+	case !m.approaching:
+		m.approaching = true
+		m.claimAt = now.Mono + m.upTo(m.claimSpread())
+	}
+	switch {
+	case m.approaching && m.claimAt > now.Mono:
+		return m.claimAt
+	case m.approaching || m.nextRead <= now.Mono:
+		m.read(now)
+		return m.call.deadline
+	}
+	return min(claim, m.nextRead)
+}
+
+// claimable returns the moment from which this candidate may take over what it sees.
+func (m *Machine) claimable() time.Duration {
+	s := &m.seen
+	wait := time.Duration(0)
+	standBack := m.standBack
+	switch {
+	case m.busy || m.stopping || s.sight == nothing:
+		return never
+	case s.sight == vacant && m.known:
+		wait = max(m.longest, m.cfg.Lease)
+	case s.sight == vacant:
+	case !s.record.Resigned():
+		wait = max(s.record.Lease, m.cfg.Lease)
+	case s.record.Successor == m.cfg.ID:
+		standBack = 0 // it was asked to
+	case s.record.Successor != "":
+		wait = s.record.Lease
+		if wait == 0 {
+			wait = m.cfg.Lease
+		}
+	}
+	return max(s.since.Mono+wait, standBack, m.claimAfter)
+}
+
+// settled reports whether a leader is there that has given no reason to look more often.
+func (m *Machine) settled(now Instant) bool {
+	s := &m.seen
+	return s.sight == present && !s.record.Resigned() && !s.again && !m.busy &&
+		m.readFails == 0 && m.claimFails == 0 && now.Mono < s.since.Mono+max(s.record.Lease, m.cfg.Lease) &&
+		now.Mono-s.termSince >= 2*max(s.record.Lease, m.cfg.Lease)
+}
+
+// followRead digests a read.
+func (m *Machine) followRead(now Instant, call *Call, a Answer) {
+	confirm := m.approaching
+	m.approaching = false
+	if a.Kind != OK && a.Kind != Absent {
+		m.readFailed(now, a)
+		return
+	}
+	m.readFails = 0
+	if a.Kind == OK && m.own != nil {
+		if at := m.own.find(a.Record.Nonce); at != nil && !m.busy {
+			m.landed(now, a, at)
+			return
+		}
+	}
+	same := m.observe(now, a)
+	m.nextRead = call.sent.Mono + m.readInterval(now)
+	m.checked(nil)
+	switch {
+	case !confirm || !same || m.claimable() > now.Mono:
+	case m.highest >= MaxTerm-1:
+		m.claimFails++
+		m.lastErr = fmt.Errorf("term %d is the last one: replace the record with \"s3lect repair\"", m.highest)
+		m.claimAfter = now.Mono + m.cfg.Frequent
+	default:
+		m.claim(now)
+	}
+}
+
+// readFailed paces the next read. What was seen before stays seen: the version could only be
+// claimed after another read has shown it. An object that is not a record is different: what comes
+// after it is observed anew.
+func (m *Machine) readFailed(now Instant, a Answer) {
+	m.readFails++
+	m.lastErr = a.Err
+	if a.Kind == Bad {
+		m.seen = observation{since: now, termSince: now.Mono}
+	}
+	m.nextRead = now.Mono + m.pace(m.readFails, a.Kind)
+	m.claimAfter = max(m.claimAfter, m.nextRead)
+	m.checked(a.Err)
+}
+
+// observe takes in what a read showed and reports whether it is what was seen before.
+func (m *Machine) observe(now Instant, a Answer) (same bool) {
+	next := observation{sight: vacant, since: now, termSince: now.Mono}
+	if a.Kind == OK {
+		next.sight = present
+		next.version = Version{a.ETag, a.Record.Nonce}
+		next.record = *a.Record
+	}
+	last := &m.seen
+	if next.sight == last.sight && next.version == last.version {
+		last.again = true
+		return true
+	}
+	if next.sight == present {
+		m.known = true
+		m.highest = max(m.highest, next.record.Term)
+		m.longest = next.record.Lease
+		if last.sight == present && last.record.Term == next.record.Term && last.record.Session == next.record.Session {
+			next.termSince = last.termSince
+			next.renewals = last.renewals + 1
+		}
+	}
+	if m.busy && m.own != nil && next.sight == present && next.record.Session == m.session {
+		m.own.version = next.version
+	} else {
+		m.own = nil // nothing of it can land any more, and nothing is left to release
+	}
+	m.seen = next
+	m.claimFails = 0
+	return false
+}
+
+// claim writes this candidate's record over the version that it has just seen again.
+func (m *Machine) claim(now Instant) {
+	if m.own == nil {
+		m.own = &reign{}
+	}
+	m.own.term = max(m.highest, m.seen.record.Term) + 1
+	m.phase = claiming
+	m.write(now, Record{LastUpdated: now.Time()}, m.seen.version.ETag)
+}
+
+// claimed digests the end of a claim.
+func (m *Machine) claimed(now Instant, call *Call, a Answer) {
+	m.checked(a.Err)
+	if a.Kind == OK {
+		m.confirmed(now, *m.own.find(call.Record.Nonce), a.ETag)
+		return
+	}
+	m.claimFails++
+	m.lastErr = a.Err
+	if a.Kind == Refused {
+		m.lastErr = fmt.Errorf("claim refused: %w; if this goes on although nobody leads, the storage does not understand the condition: run \"s3lect probe\"", a.Err)
+	}
+	if m.stopping {
+		m.phase = idle
+		return
+	}
+	m.phase = following
+	pause := m.pace(m.claimFails, a.Kind)
+	m.claimAfter = now.Mono + pause
+	m.nextRead = m.claimAfter
+	if a.Kind == Refused {
+		m.nextRead = now.Mono // somebody was faster: see who
+	}
+}
+
+// landed takes in a read that shows a claim of unknown outcome. It did land, but how long ago is
+// uncertain: one more write decides.
+func (m *Machine) landed(now Instant, a Answer, at *attempt) {
+	m.checked(nil)
+	m.phase = confirming
+	m.own.term = a.Record.Term
+	m.own.adopt(*at, a.ETag)
+	m.own.renewAt = now.Mono
+	m.watchOwn(now)
+	if m.stopping {
+		m.abandon(now)
+	}
+}

@@ -1,0 +1,248 @@
+package s3lect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/seed-6dc909bb/s3lect/internal/env"
+	"github.com/seed-6dc909bb/s3lect/internal/lease"
+)
+
+// run is one Start of an elector: a loop that owns the state machine, performs what it asks for and
+// tells the world what it decides. Only the loop's goroutine touches the fields without a comment.
+type run struct {
+	e        *S3Elector
+	stop     chan struct{} // closed to stop
+	stopOnce sync.Once
+	done     chan struct{}            // closed when everything has ended
+	commands chan func(lease.Instant) // run by the loop
+	answers  chan answer              // of storage calls; a call never waits to deliver
+	jobs     chan job                 // hooks and work that have returned
+	err      error                    // why a leadership was not released; set before done is closed
+
+	base       context.Context // for calls and hooks: the values of Start's context, not its end
+	config     ElectorConfig
+	machine    *lease.Machine
+	timer      env.Timer
+	call       *lease.Call
+	cancelCall context.CancelFunc
+	calls      int // that have not returned, abandoned ones included
+	tenure     *tenure
+	work       *assignment
+	finished   []*assignment // to be told when the present leadership is released
+	resigners  []chan error  // likewise
+	stopping   bool
+	restart    bool // the configuration names another candidate or key
+}
+
+// newRun is called with e.mu held.
+func newRun(ctx context.Context, e *S3Elector) *run {
+	r := &run{
+		e:        e,
+		stop:     make(chan struct{}),
+		done:     make(chan struct{}),
+		commands: make(chan func(lease.Instant)),
+		answers:  make(chan answer, maxCalls),
+		jobs:     make(chan job),
+		base:     context.WithoutCancel(ctx),
+		work:     e.work,
+		config:   e.config,
+		timer:    e.env.NewTimer(),
+	}
+	r.begin()
+	return r
+}
+
+// begin starts the machine for the present configuration. What it knows of the terms under a key
+// outlives both restarts and stops.
+func (r *run) begin() {
+	e := r.e
+	if e.machine == nil || e.status.LockfilePath != r.config.LockfilePath {
+		e.machine = lease.New(r.config.lease(), e.env.Uint64)
+	}
+	r.machine = e.machine
+	now := e.env.Now()
+	r.machine.Reconfigure(now, r.config.lease())
+	r.machine.Guard(r.work != nil)
+	r.machine.Start(now)
+	e.status.ServerID, e.status.LockfilePath = r.config.ServerID, r.config.LockfilePath
+}
+
+// loop is the elector's one goroutine. It never waits for I/O, a hook or a caller.
+func (r *run) loop(ctx context.Context) {
+	ended, stop := ctx.Done(), r.stop
+	for {
+		now := r.e.env.Now()
+		wake := r.settle(now)
+		if r.machine.Idle() && r.tenure == nil {
+			if !r.restart || r.stopping {
+				break
+			}
+			r.restartMachine()
+			continue
+		}
+		r.timer.Reset(wake - now.Mono)
+		select {
+		case <-r.timer.C():
+		case a := <-r.answers:
+			r.answered(a)
+		case f := <-r.commands:
+			f(r.e.env.Now())
+		case j := <-r.jobs:
+			r.returned(r.e.env.Now(), j)
+		case <-ended:
+			ended = nil
+			r.quit()
+		case <-stop:
+			stop = nil
+			r.stopping = true
+			r.machine.Stop(r.e.env.Now())
+		}
+	}
+	r.finish()
+}
+
+// settle lets the machine, the calls and the tenure act on each other until nothing more can happen
+// now, and returns when the machine wants to be asked again.
+func (r *run) settle(now lease.Instant) (wake time.Duration) {
+	for {
+		wake = r.machine.Step(now)
+		r.publishTrust()
+		r.tell(now)
+		if !r.perform(now) && !r.serve(now) {
+			return wake
+		}
+	}
+}
+
+// publishTrust makes the machine's verdict visible to IsLeader, before anything else happens.
+func (r *run) publishTrust() {
+	term, until, leading := r.machine.Trust()
+	last := r.e.trust.Load()
+	switch {
+	case !leading:
+		if last != nil {
+			r.e.trust.Store(nil)
+		}
+	case last == nil || last.term != term || last.until != until:
+		r.e.trust.Store(&trust{term: term, until: until})
+	}
+}
+
+// tell passes on what the machine has to say.
+func (r *run) tell(now lease.Instant) {
+	events := r.machine.Events()
+	if len(events) == 0 {
+		return
+	}
+	r.publishStatus(now, events)
+	for _, event := range events {
+		switch event.Kind {
+		case lease.Began:
+			r.log().Info("leadership acquired", "term", event.Term)
+			r.tenure = newTenure(r, event.Term)
+		case lease.Ended:
+			r.ended(now, event)
+		case lease.Released:
+			r.released(event.Err)
+		}
+	}
+}
+
+// released tells everybody who waits for the end of a leadership.
+func (r *run) released(err error) {
+	if err == nil {
+		r.log().Info("leadership released")
+	} else {
+		err = fmt.Errorf("leadership ended, but %w", err)
+		r.log().Warn("leadership not released", "error", err)
+	}
+	for _, waiter := range r.resigners {
+		waiter <- err
+	}
+	for _, work := range r.finished {
+		close(work.done)
+	}
+	r.resigners, r.finished = nil, nil
+	if r.stopping {
+		r.err = err
+	}
+}
+
+// reconfigure takes in the elector's new configuration.
+func (r *run) reconfigure(now lease.Instant) {
+	config := *r.e.GetConfig()
+	if config.ServerID != r.config.ServerID || config.LockfilePath != r.config.LockfilePath {
+		r.restart = true
+		r.machine.Stop(now)
+		return
+	}
+	r.config = config
+	r.machine.Reconfigure(now, config.lease())
+}
+
+func (r *run) restartMachine() {
+	r.restart = false
+	r.config = *r.e.GetConfig()
+	r.e.mu.Lock()
+	r.begin()
+	r.e.mu.Unlock()
+}
+
+// resign ends the leadership. The waiter hears when it is released; at once if it calls from inside
+// a hook or the work, for which the release waits.
+func (r *run) resign(now lease.Instant, successor string, inside bool, waiter chan error) {
+	switch {
+	case !r.machine.Resign(now, successor):
+		waiter <- ErrNotLeader
+	case inside || r.tenure != nil && r.tenure.hooking:
+		waiter <- nil
+	default:
+		r.resigners = append(r.resigners, waiter)
+	}
+}
+
+// quit asks the loop to end.
+func (r *run) quit() { r.stopOnce.Do(func() { close(r.stop) }) }
+
+// halt ends the loop and waits until everything has ended.
+func (r *run) halt() error {
+	r.quit()
+	<-r.done
+	return r.err
+}
+
+// do runs f in the loop; false means that the loop has ended.
+func (r *run) do(f func(now lease.Instant)) bool {
+	select {
+	case r.commands <- f:
+		return true
+	case <-r.done:
+		return false
+	}
+}
+
+// finish ends the run once nothing contests any more.
+func (r *run) finish() {
+	r.timer.Stop()
+	r.awaitCalls()
+	e := r.e
+	e.mu.Lock()
+	e.run = nil
+	e.mu.Unlock()
+	for _, work := range r.finished {
+		close(work.done)
+	}
+	for _, waiter := range r.resigners {
+		waiter <- errors.Join(ErrStopped, r.err)
+	}
+	close(r.done)
+}
+
+func (r *run) log() *slog.Logger {
+	return r.e.log.With("server", r.config.ServerID, "key", r.config.LockfilePath)
+}

@@ -1,0 +1,171 @@
+package s3lect
+
+import (
+	"context"
+	"time"
+
+	"github.com/seed-6dc909bb/s3lect/internal/lease"
+)
+
+// tenure is one leadership as hooks and work see it. Its steps are taken in this order, one at a
+// time: the acquire hook, the work, the end, the lose hook, the release.
+type tenure struct {
+	term      int64
+	ctx       context.Context // ends with the leadership
+	cancel    context.CancelCauseFunc
+	onAcquire func(ctx context.Context) error
+	onLose    func(ctx context.Context) error
+	end       *LeadershipEnd // nil while it lasts
+
+	entered bool // the acquire hook was begun
+	failed  bool // and has failed
+	working *assignment
+	left    bool // the lose hook was begun
+	busy    bool // a hook or the work runs
+	hooking bool // it is a hook
+}
+
+// assignment is the work of one call of Lead.
+type assignment struct {
+	do   func(ctx context.Context, term int64) error
+	done chan struct{} // closed when nothing of it runs any more and its leadership is released
+
+	// Set before done is closed.
+	returned bool  // by itself, while leading
+	err      error // then
+}
+
+// job is a hook or the work, returned.
+type job struct {
+	err  error
+	then func(now lease.Instant, err error)
+}
+
+func newTenure(r *run, term int64) *tenure {
+	ctx, cancel := context.WithCancelCause(context.WithValue(r.base, insideKey{}, r.e))
+	return &tenure{
+		term:      term,
+		ctx:       ctx,
+		cancel:    cancel,
+		onAcquire: r.config.OnAcquireLeadership,
+		onLose:    r.config.OnLoseLeadership,
+	}
+}
+
+// serve takes the next step of the tenure, if one can be taken, and reports whether it did.
+func (r *run) serve(now lease.Instant) bool {
+	t := r.tenure
+	switch {
+	case t == nil || t.busy:
+		return false
+	case t.end == nil && !t.entered:
+		t.entered = true
+		r.hook(now, t.onAcquire, t.ctx, r.acquireReturned)
+	case t.end == nil && r.work != nil && t.working == nil && !t.failed:
+		t.working = r.work
+		r.employ(func() error { return t.working.do(t.ctx, t.term) }, r.workReturned)
+	case t.end != nil && !t.left:
+		t.left = true
+		if t.entered {
+			r.hook(now, t.onLose, context.WithValue(r.base, insideKey{}, r.e), r.loseReturned)
+		}
+	case t.end != nil:
+		r.tenure = nil
+		r.machine.Release(now)
+	default:
+		return false
+	}
+	return true
+}
+
+// hook begins a hook. One that is not configured has returned already.
+func (r *run) hook(now lease.Instant, hook func(ctx context.Context) error, ctx context.Context, then func(lease.Instant, error)) {
+	if hook == nil {
+		then(now, nil)
+		return
+	}
+	r.tenure.hooking = true
+	r.employ(func() error { return hook(ctx) }, then)
+}
+
+// employ runs f beside the loop, which hears of its return.
+func (r *run) employ(f func() error, then func(lease.Instant, error)) {
+	r.tenure.busy = true
+	go func() { r.jobs <- job{f(), then} }()
+}
+
+// returned takes in that a hook or the work has returned.
+func (r *run) returned(now lease.Instant, j job) {
+	r.tenure.busy, r.tenure.hooking = false, false
+	j.then(now, j.err)
+}
+
+func (r *run) acquireReturned(now lease.Instant, err error) {
+	if err == nil {
+		return
+	}
+	r.log().Error("OnAcquireLeadership has failed, the leadership is given up", "term", r.tenure.term, "error", err)
+	r.tenure.failed = true
+	r.machine.Resign(now, "")
+}
+
+func (r *run) loseReturned(_ lease.Instant, err error) {
+	if err != nil {
+		r.log().Error("OnLoseLeadership has failed", "term", r.tenure.term, "error", err)
+	}
+}
+
+// workReturned tells work that is done from work that stopped because its leadership had ended:
+// after that the contest goes on.
+func (r *run) workReturned(now lease.Instant, err error) {
+	if r.tenure.end != nil {
+		r.log().Info("work has stopped", "term", r.tenure.term, "error", err)
+		return
+	}
+	work := r.tenure.working
+	work.returned, work.err = true, err
+	r.work = nil
+	r.finished = append(r.finished, work)
+	r.machine.Resign(now, "")
+}
+
+// assign gives the work to the present leadership, and to all that follow.
+func (r *run) assign(work *assignment) {
+	r.work = work
+	r.machine.Guard(true)
+}
+
+// withdraw takes the work back. Its caller hears when it has returned and its leadership is
+// released.
+func (r *run) withdraw(now lease.Instant, work *assignment) {
+	if r.work != work {
+		return // it has returned by itself
+	}
+	r.work = nil
+	r.machine.Guard(false)
+	if r.tenure == nil || r.tenure.working != work {
+		close(work.done)
+		return
+	}
+	r.finished = append(r.finished, work)
+	r.machine.Resign(now, "")
+}
+
+// ended ends the contexts of hooks and work. IsLeader is already false and watchers are told.
+func (r *run) ended(now lease.Instant, event lease.Event) {
+	end := &LeadershipEnd{Term: event.Term, Reason: reasons[event.Reason]}
+	if left := now.Until(event.Until); left > 0 {
+		end.Until = time.Now().Add(left)
+	}
+	r.log().Info("leadership ended", "term", event.Term, "reason", end.Reason)
+	r.tenure.end = end
+	r.tenure.cancel(end)
+}
+
+var reasons = map[lease.Reason]error{
+	lease.Expired:     ErrLeaseExpired,
+	lease.Lost:        ErrLeadershipLost,
+	lease.Resigned:    ErrResigned,
+	lease.Transferred: ErrTransferred,
+	lease.Stopped:     ErrStopped,
+}

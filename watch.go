@@ -1,0 +1,162 @@
+package s3lect
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/seed-6dc909bb/s3lect/internal/lease"
+)
+
+// change is one status in the order in which they came about. Each links to the next, so that
+// every watcher reads on at its own pace, the elector never waits for one, and what all have read
+// is garbage.
+type change struct {
+	status LeadershipStatus
+	more   chan struct{} // closed when next is set
+	next   *change
+}
+
+// Watch returns the present status and then every change, in order, until ctx ends: of who leads,
+// whether that is this process, the term, and what is wrong. Times alone are no change. A slow
+// watcher misses nothing and holds nobody up; what it has not read yet is kept for it.
+func (e *S3Elector) Watch(ctx context.Context) iter.Seq[LeadershipStatus] {
+	return func(yield func(LeadershipStatus) bool) {
+		e.mu.Lock()
+		at := e.feed
+		e.mu.Unlock()
+		for ctx.Err() == nil && yield(at.status) {
+			select {
+			case <-at.more:
+				at = at.next
+			case <-ctx.Done():
+			}
+		}
+	}
+}
+
+// WaitForLeadership returns nil once this process leads, and never to one that does not. The error
+// is ErrNotStarted on an elector that is not running or stops meanwhile, or that of ctx.
+func (e *S3Elector) WaitForLeadership(ctx context.Context) error {
+	for {
+		e.mu.Lock()
+		at, r := e.feed, e.run
+		e.mu.Unlock()
+		if r == nil {
+			return ErrNotStarted
+		}
+		if e.IsLeader() {
+			return nil
+		}
+		select {
+		case <-at.more:
+		case <-r.stop:
+			return ErrNotStarted
+		case <-ctx.Done():
+			return fmt.Errorf("wait for leadership: %w", ctx.Err())
+		}
+	}
+}
+
+// WaitForNextElection returns the status after the first check, a read or a claim whatever its
+// result, that completed after since by this machine's wall clock; with the zero time after the
+// first ever. The error is ErrNotStarted on an elector that is not running or stops meanwhile, or
+// that of ctx.
+func (e *S3Elector) WaitForNextElection(ctx context.Context, since time.Time) (*LeadershipStatus, error) {
+	for {
+		e.mu.Lock()
+		last, checked, r := e.status.LastElectionTime, e.checked, e.run
+		e.mu.Unlock()
+		if r == nil {
+			return nil, ErrNotStarted
+		}
+		if last.After(since) {
+			return e.GetLeadershipStatus(), nil
+		}
+		select {
+		case <-checked:
+		case <-r.stop:
+			return nil, ErrNotStarted
+		case <-ctx.Done():
+			return nil, fmt.Errorf("wait for the next election: %w", ctx.Err())
+		}
+	}
+}
+
+// publishStatus brings the status up to date and tells watchers and waiters.
+func (r *run) publishStatus(now lease.Instant, events []lease.Event) {
+	e := r.e
+	e.mu.Lock()
+	was := e.status
+	e.status = r.status(now, was)
+	for _, event := range events {
+		if event.Kind == lease.Checked {
+			e.status.LastElectionTime = now.Time()
+			close(e.checked)
+			e.checked = make(chan struct{})
+			break
+		}
+	}
+	is := e.status
+	if differs(is, e.feed.status) {
+		next := &change{status: is, more: make(chan struct{})}
+		e.feed.next = next
+		close(e.feed.more)
+		e.feed = next
+	}
+	e.mu.Unlock()
+	r.logStatus(was, is)
+}
+
+// status is what is known now.
+func (r *run) status(now lease.Instant, was LeadershipStatus) LeadershipStatus {
+	s := LeadershipStatus{
+		ServerID:         r.config.ServerID,
+		LockfilePath:     r.config.LockfilePath,
+		Term:             r.machine.HighestTerm(),
+		LastElectionTime: was.LastElectionTime,
+		LeaderLastSeen:   was.LeaderLastSeen,
+	}
+	record, since, seen := r.machine.Seen()
+	if seen {
+		s.Term = record.Term
+	}
+	term, until, leading := r.machine.Trust()
+	switch {
+	case leading:
+		s.IsLeader = now.Before(until)
+		s.Term = term
+		s.LeaderID, s.LeaderAddr = r.config.ServerID, r.config.ServerAddr
+		s.LeaderLastSeen = r.machine.Renewed().Time()
+	case seen && !record.Resigned() && record.Session != r.machine.Session():
+		s.LeaderID, s.LeaderAddr = record.LeaderID, record.LeaderAddr
+		s.LeaderLastSeen = since.Time()
+	}
+	fails, err := r.machine.Troubles()
+	s.ConsecutiveFails = fails
+	if err != nil {
+		s.LastError = err.Error()
+	}
+	return s
+}
+
+// differs reports whether two statuses differ in more than times and counts.
+func differs(a, b LeadershipStatus) bool {
+	a.LeaderLastSeen, a.LastElectionTime, a.ConsecutiveFails = b.LeaderLastSeen, b.LastElectionTime, b.ConsecutiveFails
+	return a != b
+}
+
+// logStatus logs what has changed: each trouble once, not each time it is met again.
+func (r *run) logStatus(was, is LeadershipStatus) {
+	if is.LeaderID != was.LeaderID && !is.IsLeader && is.LeaderID != "" {
+		r.log().Info("following", "leader", is.LeaderID, "addr", is.LeaderAddr, "term", is.Term)
+	}
+	switch {
+	case is.LastError == was.LastError:
+	case is.LastError != "":
+		r.log().Warn("election is in trouble", "error", is.LastError)
+	default:
+		r.log().Info("election works again")
+	}
+}
