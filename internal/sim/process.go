@@ -157,7 +157,7 @@ func (p *process) order(do func()) {
 
 // waitForLeadership checks that WaitForLeadership never returns nil to a non-leader.
 func (p *process) waitForLeadership(ctx context.Context) {
-	for ctx.Err() == nil {
+	for ctx.Err() == nil && !p.host.isDead() {
 		err := p.elector.WaitForLeadership(ctx)
 		if err == nil {
 			p.w.monitor.waitedForLeadership(p)
@@ -171,7 +171,7 @@ func (p *process) waitForLeadership(ctx context.Context) {
 
 // watch checks what Watch tells, and asks WaitForNextElection now and then.
 func (p *process) watch(ctx context.Context) {
-	for ctx.Err() == nil {
+	for ctx.Err() == nil && !p.host.isDead() {
 		for s := range p.elector.Watch(ctx) {
 			p.w.monitor.watchedStatus(p, s)
 		}

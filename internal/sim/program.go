@@ -113,7 +113,7 @@ func (p *process) windDown(ctx context.Context) {
 	given := time.Duration(0)
 	var end *s3lect.LeadershipEnd
 	if errors.As(context.Cause(ctx), &end) && !end.Until.IsZero() {
-		given = max(0, end.Until.Sub(p.host.now().Time()))
+		given = max(0, time.Until(end.Until))
 	}
 	overruns := p.random.chance(p.habits.overrun) && p.w.chaos()
 	p.w.monitor.windingDown(p, given, overruns)

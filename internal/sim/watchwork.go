@@ -139,7 +139,7 @@ func (m *monitor) checkWork(p, a *process) {
 	switch {
 	case c.held || c.justResumed:
 	case a.m.workCtx.Err() == nil:
-		if c.suspendedAt.Before(a.m.workSince) {
+		if c.suspendedAt.IsZero() || time.Since(c.suspendedAt) > noticeTime(a) {
 			m.fail(WorkOverlap, a, "its work's context has not ended, and %s leads", p.name)
 		}
 	case a.m.windingDown && time.Now().Before(a.m.deadline):
@@ -147,12 +147,14 @@ func (m *monitor) checkWork(p, a *process) {
 	}
 }
 
-// checkContexts holds an elector to ending its contexts as soon as it does not lead. A step of the
-// wall clock and a suspension are noticed when the elector next looks at its clocks, so they get a
-// lease's time.
+// noticeTime is how long an elector may take to notice that its wall clock has run ahead: timers
+// count on the monotonic clock alone, so it has to look now and then.
+func noticeTime(p *process) time.Duration { return p.m.maxLease / 10 }
+
+// checkContexts holds an elector to ending its contexts as soon as it does not lead.
 func (m *monitor) checkContexts(p *process) {
 	c := p.host.condition()
-	if c.held || c.justResumed || p.m.leading || time.Since(c.disturbedAt) < 2*p.m.maxLease {
+	if c.held || c.justResumed || p.m.leading || !c.disturbedAt.IsZero() && time.Since(c.disturbedAt) < noticeTime(p) {
 		return
 	}
 	for _, ctx := range []context.Context{p.m.hookCtx, p.m.workCtx} {

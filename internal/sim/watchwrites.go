@@ -86,7 +86,8 @@ func (m *monitor) writeEntered(a *attempt) {
 			m.fail(Records, p, "a claim names a successor")
 		}
 		lease := p.currentConfig().LeaderTimeout * fastestNum / fastestDen
-		if since := time.Since(p.m.endedAt); p.m.standsBy && !m.w.profile.has(reconfigurations) && since < lease {
+		asked := p.m.seen != nil && p.m.seen.Successor == r.LeaderID
+		if since := time.Since(p.m.endedAt); p.m.standsBy && !asked && !m.w.profile.has(reconfigurations) && since < lease {
 			m.fail(EarlyClaim, p, "claims %v after it has resigned; it stands back for a lease of at least %v", since, lease)
 		}
 	}
