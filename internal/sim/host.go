@@ -211,6 +211,7 @@ func (h *host) isDead() bool {
 // condition is what the invariants have to know about a process at one moment.
 type condition struct {
 	dead, held, justResumed bool
+	wallRuns                bool // faster than the monotonic clock
 	disturbedAt             time.Time
 	suspendedAt             time.Time
 }
@@ -220,6 +221,7 @@ func (h *host) condition() condition {
 	defer h.mu.Unlock()
 	return condition{
 		dead: h.dead, held: h.resumed != nil, justResumed: h.resumedAt.Equal(time.Now()),
+		wallRuns:    h.clock.wallRate > h.clock.monoRate,
 		disturbedAt: h.disturbedAt, suspendedAt: h.suspendedAt,
 	}
 }

@@ -64,7 +64,6 @@ func (l *link) Get(ctx context.Context, key string) ([]byte, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	l.p.sawVersion(v)
 	return v.data, v.etag, nil
 }
 
@@ -90,7 +89,6 @@ func (l *link) put(ctx context.Context, key string, data []byte, etag string) (s
 	if err != nil {
 		return "", err
 	}
-	l.p.sawVersion(v)
 	return v.etag, nil
 }
 
@@ -136,6 +134,10 @@ func (l *link) do(ctx context.Context, what string, write, creates bool, serve f
 	}
 	if a.err != nil {
 		l.w.trace.add(l.p.name, "%s -> %v", what, a.err)
+	}
+	if a.err == nil && ctx.Err() == nil && !l.p.host.heldDuring(entered) {
+		// Otherwise the elector may have given the request up in this very instant.
+		l.w.monitor.saw(l.p, a.version.record)
 	}
 	l.w.poke()
 	return a.version, a.err

@@ -107,7 +107,8 @@ type watched struct {
 	stopping bool
 	maxLease time.Duration // the longest it was ever configured with
 
-	landed   *attempt // its last write that took effect
+	session  string   // of its last write that was sent
+	landed   *attempt // the last write of this session that took effect
 	seen     *record  // the last record it was shown
 	leading  bool
 	term     int64
@@ -266,6 +267,12 @@ func (m *monitor) observe(p *process) bool {
 	}
 	term := p.elector.Term()
 	if p.m.leading && term == p.m.term || term == 0 {
+		return true
+	}
+	if term == p.m.term && p.m.hooks == acquired && p.m.hookCtx.Err() == nil && m.topLeader[p.m.key()] == term {
+		// A step of its wall clock had made it doubt, and another one has undone that before the
+		// elector took notice: it is the same leadership.
+		p.m.leading = true
 		return true
 	}
 	p.m.leading, p.m.term, p.m.since = true, term, time.Now()

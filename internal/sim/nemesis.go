@@ -159,7 +159,7 @@ func (n *nemesis) step(p *process) {
 // crash kills a process and starts the node again, now or later, under the same ID.
 func (n *nemesis) crash(p *process) {
 	pause, back := n.random.between(0, 40*time.Second), n.random.chance(0.85)
-	config := p.currentConfig()
+	config := p.configAtHome()
 	if !n.w.othersRun(p) {
 		back = true
 	}
@@ -190,10 +190,21 @@ func (n *nemesis) awaitObject() {
 	}
 }
 
+// ready waits until a process runs and the object exists, both at once.
+func (n *nemesis) ready(p *process) {
+	for {
+		p.host.wait()
+		n.awaitObject()
+		if !p.host.condition().held {
+			return
+		}
+	}
+}
+
 // duplicate runs a second process under a ServerID that is in use.
 func (n *nemesis) duplicate(p *process) {
 	d, crashes := n.random.between(10*time.Second, 90*time.Second), n.random.chance(0.5)
-	config := p.currentConfig()
+	config := p.configAtHome()
 	n.alone("duplicate", func() {
 		n.awaitObject()
 		node := n.w.addNode()
@@ -237,8 +248,6 @@ func (n *nemesis) reconfigure(p *process) {
 func (n *nemesis) move(p *process) {
 	away, rename := n.random.between(5*time.Second, 60*time.Second), n.random.chance(0.5)
 	n.alone("move "+p.name, func() {
-		old := p.currentConfig()
-		n.awaitObject()
 		leave := func(c *s3lect.ElectorConfig) {
 			if rename {
 				c.ServerID += "-renamed"
@@ -246,11 +255,16 @@ func (n *nemesis) move(p *process) {
 				c.LockfilePath = sideKey
 			}
 		}
-		back := func(c *s3lect.ElectorConfig) { c.ServerID, c.LockfilePath = old.ServerID, old.LockfilePath }
-		p.order(func() { p.updateConfig(leave) })
+		back := func(c *s3lect.ElectorConfig) { c.ServerID, c.LockfilePath = p.home.ServerID, p.home.LockfilePath }
+		p.order(func() {
+			n.ready(p)
+			p.updateConfig(leave)
+		})
 		n.w.calmOr(away)
-		n.awaitObject()
-		p.order(func() { p.updateConfig(back) })
+		p.order(func() {
+			n.ready(p)
+			p.updateConfig(back)
+		})
 	})
 }
 
@@ -261,8 +275,7 @@ func (n *nemesis) restart(p *process) {
 		p.order(func() {
 			p.stop()
 			n.w.calmOr(pause)
-			n.awaitObject()
-			p.host.wait()
+			n.ready(p)
 			if !p.host.isDead() {
 				p.start()
 			}
@@ -276,12 +289,26 @@ func (n *nemesis) restart(p *process) {
 func (n *nemesis) delete(*process) {
 	n.alone("delete", func() {
 		for range 100 {
-			if n.w.deleteIfSafe() || !n.w.chaos() {
+			if n.w.deleteIfSafe() {
+				n.restoreIfNobodyDoes()
+				return
+			}
+			if !n.w.chaos() {
 				return
 			}
 			n.w.calmOr(200 * time.Millisecond)
 		}
 	})
+}
+
+// restoreIfNobodyDoes puts a record in the place of a deleted one, for want of living candidates.
+func (n *nemesis) restoreIfNobodyDoes() {
+	for deadline := time.Now().Add(4 * n.w.profile.maxLease); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
+		if n.w.store.look(mainKey).exists() {
+			return
+		}
+	}
+	n.w.repair(n.random)
 }
 
 // spoil has a stranger overwrite the record, and somebody repair it. The old bytes can come back at
@@ -302,13 +329,18 @@ func (n *nemesis) spoil(*process) {
 		began := time.Now()
 		n.w.calmOr(d)
 		if fresh && time.Since(began) > n.w.profile.maxLease && old.record != nil {
-			r := &record{LeaderID: "operator", Term: old.record.Term + 3, LeaseMillis: 15000, Session: "repair", Nonce: fmt.Sprint(n.random.uint64())}
-			data := r.encode()
-			n.w.store.replace(mainKey, version{data: data, etag: etagOf(data), record: r, at: time.Now()})
+			n.w.repair(n.random)
 			return
 		}
 		n.w.store.replace(mainKey, old)
 	})
+}
+
+// repair puts a record that invites the next leader, with a term above all others.
+func (w *world) repair(d *dice) {
+	r := &record{LeaderID: "operator", Term: w.monitor.highestTerm(mainKey) + 3, LeaseMillis: 15000, Session: "repair", Nonce: fmt.Sprint(d.uint64())}
+	data := r.encode()
+	w.store.replace(mainKey, version{data: data, etag: etagOf(data), record: r, at: time.Now()})
 }
 
 // outage makes the whole storage fail for a while.

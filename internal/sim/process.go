@@ -25,6 +25,8 @@ type process struct {
 	users    sync.WaitGroup
 	commands chan struct{} // holds one token while a command is carried out, so that they come one at a time
 
+	home s3lect.ElectorConfig // whose key and ID it always comes back to
+
 	mu     sync.Mutex
 	config s3lect.ElectorConfig
 	cancel context.CancelFunc // ends the present run
@@ -48,7 +50,7 @@ type habits struct {
 
 func (w *world) newProcess(node int, config s3lect.ElectorConfig, c clock, incarnation int) *process {
 	name := fmt.Sprintf("n%d.%d", node, incarnation)
-	p := &process{w: w, name: name, node: node, config: config, habits: w.habitsOf(node), random: w.dice(name + " program"), commands: make(chan struct{}, 1)}
+	p := &process{w: w, name: name, node: node, config: config, home: config, habits: w.habitsOf(node), random: w.dice(name + " program"), commands: make(chan struct{}, 1)}
 	p.host = newHost(c, w.dice(name+" timers"), w.profile.lateness)
 	p.link = &link{w: w, p: p, random: w.dice(name + " link"), latency: w.profile.latency}
 	config.OnAcquireLeadership, config.OnLoseLeadership = p.onAcquire, p.onLose
@@ -184,16 +186,18 @@ func (p *process) pause(ctx context.Context, lo, hi time.Duration) {
 	p.host.sleep(p.random.between(lo, hi), ctx.Done())
 }
 
-// sawVersion is called when an answer of the storage has come.
-func (p *process) sawVersion(v version) {
-	p.w.monitor.saw(p, v.record)
-}
-
 // currentConfig returns a copy of the elector's configuration.
 func (p *process) currentConfig() s3lect.ElectorConfig {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.config
+}
+
+// configAtHome is the present configuration, with the key and the ID it was started with.
+func (p *process) configAtHome() s3lect.ElectorConfig {
+	c := p.currentConfig()
+	c.LockfilePath, c.ServerID = p.home.LockfilePath, p.home.ServerID
+	return c
 }
 
 // updateConfig changes the configuration of a running elector.

@@ -59,6 +59,7 @@ func Schedules() []Schedule {
 		{"late-writes", []fault{lateWrites}},
 		{"slow-requests", []fault{slowRequests}},
 		{"torn-reads", []fault{tornReads, handovers}},
+		{"torn-bad-records", []fault{tornReads, badRecords}},
 		{"stale-reads", []fault{staleReads, handovers}},
 		{"conflicts", []fault{conflicts}},
 		{"throttling", []fault{throttling}},
@@ -182,6 +183,9 @@ func (p *profile) drawClock(d *dice, now time.Time) clock {
 	}
 	offset := d.between(-20*time.Second, 20*time.Second)
 	c := clock{base: now, mono: d.between(0, time.Hour), wall: now.Add(offset).UnixNano(), monoRate: rate()}
-	c.wallRate = rate()
+	c.wallRate = c.monoRate
+	if other := rate(); d.chance(0.3) {
+		c.wallRate = other
+	}
 	return c
 }

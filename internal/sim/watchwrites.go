@@ -69,6 +69,9 @@ func (m *monitor) writeEntered(a *attempt) {
 		m.fail(Records, p, "writes nonce %q, which is not fresh", r.Nonce)
 	}
 	m.nonces[r.Nonce] = true
+	if r.Session != p.m.session {
+		p.m.session, p.m.landed = r.Session, nil
+	}
 	idle := p.m.hooks == hooksIdle && !p.m.working
 	switch {
 	case r.resigned():
@@ -117,7 +120,9 @@ func (m *monitor) committed(key string, old, new version, a *attempt) {
 			m.judgeClaim(old, new.record, top, a)
 		}
 	}
-	a.p.m.landed = a
+	if a.record.Session == a.p.m.session {
+		a.p.m.landed = a
+	}
 	m.checkLeaders(m.live())
 }
 
@@ -151,6 +156,13 @@ func (m *monitor) judgeClaim(old version, new *record, top int64, a *attempt) {
 	if s := old.record.Successor; old.record.resigned() && s != "" && s != new.LeaderID && age < kept {
 		m.fail(EarlyClaim, a.p, "claimed %v after %s handed over to %s; the lease is %v", age, old.record.LeaderID, s, old.record.lease())
 	}
+}
+
+// highestTerm is the highest there ever was on the storage.
+func (m *monitor) highestTerm(key string) int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.topTerm[key]
 }
 
 // saw notes the record that a process was shown last.

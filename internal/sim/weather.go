@@ -164,7 +164,7 @@ func (f *fate) drawRead(d *dice, w weather) {
 	if d.chance(w.torn) {
 		f.torn, f.tornBody, f.serving = true, body, serving
 	}
-	if v := d.between(0, w.staleness); d.chance(w.stale) {
-		f.stale = v
+	if v := d.between(0, w.staleness); d.chance(w.stale) && !f.torn {
+		f.stale = v // a torn read is of two versions that follow each other during the read
 	}
 }
