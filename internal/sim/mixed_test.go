@@ -17,6 +17,9 @@ import (
 // hangAfter is far more real time than any run takes.
 const hangAfter = 30 * time.Second
 
+// maxFailures is how many failing seeds end a test.
+const maxFailures = 5
+
 var (
 	seeds     = flag.Uint64("sim.seeds", 300, "number of seeds of the mixed schedule")
 	firstSeed = flag.Uint64("sim.start", 1, "first seed")
@@ -57,17 +60,18 @@ func runInBubble(t *testing.T, o Options) (r *Report) {
 // runSeeds shares the seeds among as many workers as there are processors.
 func runSeeds(t *testing.T, s Schedule, first, n uint64) {
 	t.Helper()
-	var next, leaderships, requests atomic.Uint64
+	var next, failures, leaderships, requests atomic.Uint64
 	began := time.Now()
 	t.Run("workers", func(t *testing.T) {
 		for range runtime.GOMAXPROCS(0) {
 			t.Run("", func(t *testing.T) {
 				t.Parallel()
-				for i := next.Add(1) - 1; i < n && !t.Failed(); i = next.Add(1) - 1 {
+				for i := next.Add(1) - 1; i < n && failures.Load() < maxFailures; i = next.Add(1) - 1 {
 					r := runInBubble(t, Options{Seed: first + i, Schedule: s})
 					leaderships.Add(uint64(len(r.Leaderships)))
 					requests.Add(uint64(r.Requests.Reads + r.Requests.Writes))
 					if r.Failed() {
+						failures.Add(1)
 						t.Errorf("%v\nreplay: go test ./internal/sim -run TestMixedSchedule -v -args -sim.schedule=%s -sim.seed=%d", r, s.Name, r.Seed)
 					}
 				}

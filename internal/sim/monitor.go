@@ -114,7 +114,7 @@ type watched struct {
 	term     int64
 	since    time.Time
 	endedAt  time.Time // its last leadership
-	standsBy bool      // it resigned, and stands back
+	standsBy string    // the session in which it resigned, and stands back
 
 	hooks   hookState
 	hookCtx context.Context
@@ -148,7 +148,7 @@ func (m *monitor) started(p *process) {
 	if p.m.total == 0 && !p.m.running && p.m.maxLease == 0 {
 		m.processes = append(m.processes, p)
 	}
-	p.m.running, p.m.stopping, p.m.standsBy = true, false, false
+	p.m.running, p.m.stopping = true, false
 	p.m.seen = nil // a new session has seen nothing
 	p.m.maxLease = max(p.m.maxLease, p.currentConfig().LeaderTimeout)
 }
@@ -159,7 +159,7 @@ func (m *monitor) reconfigured(p *process, c s3lect.ElectorConfig) {
 	p.m.maxLease = max(p.m.maxLease, c.LeaderTimeout)
 	m.w.trace.add(p.name, "UpdateConfig key %s id %s timeout %v every %v", c.LockfilePath, c.ServerID, c.LeaderTimeout, c.FrequentInterval)
 	if old := p.currentConfig(); old.LockfilePath != c.LockfilePath || old.ServerID != c.ServerID {
-		p.m.standsBy, p.m.toldTerm, p.m.seen = false, 0, nil
+		p.m.toldTerm, p.m.seen = 0, nil
 	}
 }
 

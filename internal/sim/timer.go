@@ -69,7 +69,8 @@ func (t *timer) fire() {
 		return
 	}
 	if t.h.clock.read(time.Now()).Mono < t.due {
-		return // of an earlier setting; the present one is armed
+		t.arm() // an earlier setting's, or rounded down when the clocks got a new base
+		return
 	}
 	if t.h.resumed != nil {
 		t.missed = true

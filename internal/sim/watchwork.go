@@ -18,7 +18,7 @@ func (m *monitor) acquireBegins(p *process, ctx context.Context) {
 		m.fail(Hooks, p, "OnAcquireLeadership while hooks are %v", p.m.hooks)
 	}
 	p.m.hooks, p.m.hookCtx = acquiring, ctx
-	p.m.standsBy = false
+	p.m.standsBy = ""
 	m.checkLeaders(m.live())
 	m.w.poke()
 }
@@ -79,7 +79,7 @@ func (m *monitor) contextEnded(p *process, ctx context.Context) {
 		m.fail(WorkOverlap, p, "a leadership's context ended with an unknown reason: %v", end)
 	}
 	if errors.Is(end, s3lect.ErrResigned) || errors.Is(end, s3lect.ErrTransferred) {
-		p.m.standsBy = true
+		p.m.standsBy = p.m.session
 	}
 	if leads && p.m.hookCtx == ctx {
 		m.fail(WorkOverlap, p, "IsLeader is true after the context has ended: %v", end)
@@ -178,7 +178,7 @@ func (m *monitor) leadReturned(p *process, err error) {
 	if p.m.hooks != hooksIdle {
 		m.fail(Hooks, p, "Lead returned while hooks are %v", p.m.hooks)
 	}
-	p.m.standsBy = false
+	p.m.standsBy = ""
 }
 
 func (m *monitor) waitedForLeadership(p *process) {

@@ -90,7 +90,7 @@ func (m *monitor) writeEntered(a *attempt) {
 		}
 		lease := p.currentConfig().LeaderTimeout * fastestNum / fastestDen
 		asked := p.m.seen != nil && p.m.seen.Successor == r.LeaderID
-		if since := time.Since(p.m.endedAt); p.m.standsBy && !asked && !m.w.profile.has(reconfigurations) && since < lease {
+		if since := time.Since(p.m.endedAt); p.m.standsBy == r.Session && !asked && !m.w.profile.has(reconfigurations) && since < lease {
 			m.fail(EarlyClaim, p, "claims %v after it has resigned; it stands back for a lease of at least %v", since, lease)
 		}
 	}
