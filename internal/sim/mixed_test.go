@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -24,7 +25,8 @@ var (
 	seeds     = flag.Uint64("sim.seeds", 300, "number of seeds of the mixed schedule")
 	firstSeed = flag.Uint64("sim.start", 1, "first seed")
 	oneSeed   = flag.Uint64("sim.seed", 0, "replay this seed alone, with its log")
-	schedule  = flag.String("sim.schedule", "mixed", "schedule that sim.seed replays")
+	schedule  = flag.String("sim.schedule", "mixed", "run this schedule instead of the mixed one")
+	only      = flag.String("sim.only", "", "kinds of violations that count, separated by commas; all if empty")
 	faultRuns = flag.Uint64("sim.each", 10, "number of seeds of each schedule with one kind of fault")
 )
 
@@ -34,7 +36,7 @@ func TestMixedSchedule(t *testing.T) {
 		replay(t, *oneSeed)
 		return
 	}
-	runSeeds(t, Mixed(), *firstSeed, *seeds)
+	runSeeds(t, scheduleNamed(t, *schedule), *firstSeed, *seeds)
 }
 
 // TestEachFaultAlone runs the real elector under one kind of fault at a time.
@@ -48,6 +50,9 @@ func TestEachFaultAlone(t *testing.T) {
 // fake time does not pass while somebody waits for a mutex that a sleeper holds.
 func runInBubble(t *testing.T, o Options) (r *Report) {
 	t.Helper()
+	if *only != "" {
+		o.Only = strings.Split(*only, ",")
+	}
 	watchdog := time.AfterFunc(hangAfter, func() {
 		debug.SetTraceback("all")
 		panic(fmt.Sprintf("seed %d of schedule %s hangs", o.Seed, o.Schedule.Name))
@@ -83,12 +88,17 @@ func runSeeds(t *testing.T, s Schedule, first, n uint64) {
 
 func replay(t *testing.T, seed uint64) {
 	t.Helper()
+	r := runInBubble(t, Options{Seed: seed, Schedule: scheduleNamed(t, *schedule), Live: os.Stdout})
+	require.False(t, r.Failed(), "%v", r.Violations)
+}
+
+func scheduleNamed(t *testing.T, name string) Schedule {
+	t.Helper()
 	for _, s := range Schedules() {
-		if s.Name == *schedule {
-			r := runInBubble(t, Options{Seed: seed, Schedule: s, Live: os.Stdout})
-			require.False(t, r.Failed(), "%v", r.Violations)
-			return
+		if s.Name == name {
+			return s
 		}
 	}
-	t.Fatalf("there is no schedule %q", *schedule)
+	t.Fatalf("there is no schedule %q", name)
+	return Schedule{}
 }

@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,6 +25,7 @@ const (
 	Status      = "status"      // Term, Remaining, IsLeader or the status contradict each other
 	Liveness    = "liveness"    // no leader, or no stable one, after the faults had ended
 	HotLoop     = "hot-loop"    // too many requests
+	Lost        = "lost"        // a leadership ended without need
 	Unbounded   = "unbounded"   // an attempt or a Stop without a bound
 )
 
@@ -59,6 +61,7 @@ type monitor struct {
 	topLeader   map[string]int64 // highest term that led, by key
 	leaderships []Leadership
 
+	only       []string // kinds that count; all if empty
 	failing    sync.Mutex
 	violations []Violation
 	failed     chan struct{} // closed at the first violation
@@ -70,6 +73,9 @@ func newMonitor(w *world) *monitor {
 
 // fail records a violation. It may be called with or without the monitor's lock.
 func (m *monitor) fail(kind string, p *process, format string, args ...any) {
+	if len(m.only) > 0 && !slices.Contains(m.only, kind) {
+		return
+	}
 	name := "-"
 	if p != nil {
 		name = p.name

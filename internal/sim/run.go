@@ -17,6 +17,7 @@ type Options struct {
 	New      NewCandidate // Real, unless a test says otherwise
 	Nodes    int          // 5, unless a test says otherwise
 	Live     io.Writer    // if not nil, every event is written to it as it happens
+	Only     []string     // if not empty, the kinds of violations that count
 }
 
 // Report is what came of a run.
@@ -57,6 +58,7 @@ func Run(o Options) *Report {
 	}
 	p := newProfile(o.Seed, o.Schedule, o.Nodes)
 	w := newWorld(o.Seed, p, o.New, o.Live, level)
+	w.monitor.only = o.Only
 	configs := w.drawConfigs()
 	w.trace.add("-", "seed %d, schedule %s, chaos for %v, faults %v, weather %+v", o.Seed, o.Schedule.Name, p.chaos, p.faults, p.weather)
 	boot := w.dice("boot")
@@ -70,6 +72,7 @@ func Run(o Options) *Report {
 	}
 	w.close()
 	w.judgeRates()
+	w.judgeLosses()
 	return &Report{
 		Seed: o.Seed, Schedule: o.Schedule.Name, Violations: w.monitor.violations,
 		Leaderships: w.monitor.leaderships, Requests: w.store.total(), Trace: w.trace.tail(traceLength),
@@ -178,6 +181,14 @@ func (w *world) judgeRates() {
 		if rate := float64(p.m.total) / w.elapsed().Seconds(); rate > 2 {
 			w.monitor.fail(HotLoop, p, "%d requests, %.1f a second over the whole run", p.m.total, rate)
 		}
+	}
+}
+
+// judgeLosses demands, where the only trouble is that writes are duplicated on their way, that no
+// leadership is lost: a reading back finds out what has happened.
+func (w *world) judgeLosses() {
+	if len(w.profile.faults) == 1 && w.profile.has(duplicatedWrites) && len(w.monitor.leaderships) > 1 {
+		w.monitor.fail(Lost, nil, "%d leaderships, although every request was answered", len(w.monitor.leaderships))
 	}
 }
 
