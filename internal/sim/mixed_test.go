@@ -18,16 +18,16 @@ import (
 // hangAfter is far more real time than any run takes.
 const hangAfter = 30 * time.Second
 
-// maxFailures is how many failing seeds end a test.
-const maxFailures = 5
-
 var (
-	seeds     = flag.Uint64("sim.seeds", 300, "number of seeds of the mixed schedule")
-	firstSeed = flag.Uint64("sim.start", 1, "first seed")
-	oneSeed   = flag.Uint64("sim.seed", 0, "replay this seed alone, with its log")
-	schedule  = flag.String("sim.schedule", "mixed", "run this schedule instead of the mixed one")
-	only      = flag.String("sim.only", "", "kinds of violations that count, separated by commas; all if empty")
-	faultRuns = flag.Uint64("sim.each", 10, "number of seeds of each schedule with one kind of fault")
+	seeds      = flag.Uint64("sim.seeds", 300, "number of seeds of the mixed schedule")
+	firstSeed  = flag.Uint64("sim.start", 1, "first seed")
+	oneSeed    = flag.Uint64("sim.seed", 0, "replay this seed alone, with its log")
+	schedule   = flag.String("sim.schedule", "mixed", "run this schedule instead of the mixed one")
+	only       = flag.String("sim.only", "", "kinds of violations that count, separated by commas; all if empty")
+	allMutants = flag.Bool("sim.mutants", false, "try all mutants, not only the quick ones")
+	crashCount = flag.Int("sim.crashes", 30, "number of crashes, and of graceful stops, that failover times are measured over")
+	tolerance  = flag.Uint64("sim.failures", 5, "end after this many failing seeds")
+	faultRuns  = flag.Uint64("sim.each", 10, "number of seeds of each schedule with one kind of fault")
 )
 
 // TestMixedSchedule runs the real elector under everything at once.
@@ -71,7 +71,7 @@ func runSeeds(t *testing.T, s Schedule, first, n uint64) {
 		for range runtime.GOMAXPROCS(0) {
 			t.Run("", func(t *testing.T) {
 				t.Parallel()
-				for i := next.Add(1) - 1; i < n && failures.Load() < maxFailures; i = next.Add(1) - 1 {
+				for i := next.Add(1) - 1; i < n && failures.Load() < *tolerance; i = next.Add(1) - 1 {
 					r := runInBubble(t, Options{Seed: first + i, Schedule: s})
 					leaderships.Add(uint64(len(r.Leaderships)))
 					requests.Add(uint64(r.Requests.Reads + r.Requests.Writes))

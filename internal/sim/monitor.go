@@ -1,9 +1,11 @@
 package sim
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -55,7 +57,8 @@ type monitor struct {
 	w *world
 
 	mu          sync.Mutex
-	processes   []*process
+	everybody   []*process        // that ever was
+	present     map[*process]bool // between start and stop or death
 	nonces      map[string]bool
 	topTerm     map[string]int64 // highest term on the storage, by key
 	topLeader   map[string]int64 // highest term that led, by key
@@ -68,7 +71,7 @@ type monitor struct {
 }
 
 func newMonitor(w *world) *monitor {
-	return &monitor{w: w, nonces: map[string]bool{}, topTerm: map[string]int64{}, topLeader: map[string]int64{}, failed: make(chan struct{})}
+	return &monitor{w: w, present: map[*process]bool{}, nonces: map[string]bool{}, topTerm: map[string]int64{}, topLeader: map[string]int64{}, failed: make(chan struct{})}
 }
 
 // fail records a violation. It may be called with or without the monitor's lock.
@@ -151,9 +154,10 @@ func (w *watched) key() string {
 func (m *monitor) started(p *process) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if p.m.total == 0 && !p.m.running && p.m.maxLease == 0 {
-		m.processes = append(m.processes, p)
+	if p.m.maxLease == 0 {
+		m.everybody = append(m.everybody, p)
 	}
+	m.present[p] = true
 	p.m.running, p.m.stopping = true, false
 	p.m.seen = nil // a new session has seen nothing
 	p.m.maxLease = max(p.m.maxLease, p.currentConfig().LeaderTimeout)
@@ -185,6 +189,7 @@ func (m *monitor) stopped(p *process, began time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	p.m.running = false
+	delete(m.present, p)
 	if p.m.hooks != hooksIdle {
 		m.fail(Hooks, p, "stopped with hooks %v", p.m.hooks)
 	}
@@ -200,16 +205,18 @@ func (m *monitor) died(p *process) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	p.m.running, p.m.leading = false, false
+	delete(m.present, p)
 }
 
 // live lists the processes that take part. The lock is held.
 func (m *monitor) live() []*process {
 	var out []*process
-	for _, p := range m.processes {
-		if p.m.running && !p.host.isDead() {
+	for p := range m.present {
+		if !p.host.isDead() {
 			out = append(out, p)
 		}
 	}
+	slices.SortFunc(out, func(a, b *process) int { return cmp.Or(a.node-b.node, strings.Compare(a.name, b.name)) })
 	return out
 }
 

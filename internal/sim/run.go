@@ -177,7 +177,7 @@ func (w *world) judgeAgreement() {
 
 // judgeRates demands modest numbers of requests.
 func (w *world) judgeRates() {
-	for _, p := range w.monitor.processes {
+	for _, p := range w.monitor.everybody {
 		if rate := float64(p.m.total) / w.elapsed().Seconds(); rate > 2 {
 			w.monitor.fail(HotLoop, p, "%d requests, %.1f a second over the whole run", p.m.total, rate)
 		}
