@@ -55,9 +55,9 @@
 //
 // # States
 //
-//	            ┌────────────────────────────────────────────┐
-//	            ▼                                            │
-//	        follower ── vacant, resigned or lease over ──► claim ── confirmed ──► leader
-//	            ▲                                                                   │
-//	            └── released or lapsed ◄── work and hooks return ◄── ended ◄────────┘
+//	    ┌────────────────────────────────────────────┐
+//	    ▼                                            │
+//	follower ── vacant, resigned or lease over ──► claim ── confirmed ──► leader
+//	    ▲                                                                   │
+//	    └── released or lapsed ◄── work and hooks return ◄── ended ◄────────┘
 package s3lect

@@ -213,6 +213,11 @@ func (e *S3Elector) resign(ctx context.Context, successor string) error {
 	select {
 	case err := <-released:
 		return err
+	default: // first, because the context of work ends by its own resignation
+	}
+	select {
+	case err := <-released:
+		return err
 	case <-ctx.Done():
 		return fmt.Errorf("wait for the resignation to be written: %w", ctx.Err())
 	}

@@ -36,15 +36,12 @@ func etagOf(data []byte) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-func (s *memStorage) fault(ctx context.Context, f func(context.Context, string) error, op string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// faults is f, or no fault at all.
+func faults(f func(ctx context.Context, op string) error) func(ctx context.Context, op string) error {
 	if f == nil {
-		return nil
+		return func(context.Context, string) error { return nil }
 	}
-	s.mu.Unlock()
-	defer s.mu.Lock()
-	return f(ctx, op)
+	return f
 }
 
 func (s *memStorage) setFaults(before, after func(ctx context.Context, op string) error) {
@@ -64,9 +61,9 @@ func (s *memStorage) travel(ctx context.Context) error {
 
 func (s *memStorage) Get(ctx context.Context, key string) ([]byte, string, error) {
 	s.mu.Lock()
-	before, after := s.before, s.after
+	before, after := faults(s.before), faults(s.after)
 	s.mu.Unlock()
-	if err := s.fault(ctx, before, "get"); err != nil {
+	if err := before(ctx, "get"); err != nil {
 		return nil, "", err
 	}
 	if err := s.travel(ctx); err != nil {
@@ -79,7 +76,7 @@ func (s *memStorage) Get(ctx context.Context, key string) ([]byte, string, error
 	if err := s.travel(ctx); err != nil {
 		return nil, "", err
 	}
-	if err := s.fault(ctx, after, "get"); err != nil {
+	if err := after(ctx, "get"); err != nil {
 		return nil, "", err
 	}
 	if !ok {
@@ -95,9 +92,9 @@ func (s *memStorage) PutIfMatch(ctx context.Context, key string, data []byte, et
 
 func (s *memStorage) PutIfMatchETag(ctx context.Context, key string, data []byte, etag string) (string, error) {
 	s.mu.Lock()
-	before, after := s.before, s.after
+	before, after := faults(s.before), faults(s.after)
 	s.mu.Unlock()
-	if err := s.fault(ctx, before, "put"); err != nil {
+	if err := before(ctx, "put"); err != nil {
 		return "", err
 	}
 	if err := s.travel(ctx); err != nil {
@@ -107,7 +104,7 @@ func (s *memStorage) PutIfMatchETag(ctx context.Context, key string, data []byte
 	if err := s.travel(ctx); err != nil {
 		return "", err
 	}
-	if err := s.fault(ctx, after, "put"); err != nil {
+	if err := after(ctx, "put"); err != nil {
 		return "", err
 	}
 	if !ok {

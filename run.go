@@ -18,11 +18,11 @@ type run struct {
 	e        *S3Elector
 	stop     chan struct{} // closed to stop
 	stopOnce sync.Once
-	done     chan struct{}            // closed when everything has ended
-	commands chan func(lease.Instant) // run by the loop
-	answers  chan answer              // of storage calls; a call never waits to deliver
-	jobs     chan job                 // hooks and work that have returned
-	err      error                    // why a leadership was not released; set before done is closed
+	done     chan struct{} // closed when everything has ended
+	commands chan command
+	answers  chan answer // of storage calls; a call never waits to deliver
+	jobs     chan job    // hooks and work that have returned
+	err      error       // why a leadership was not released; set before done is closed
 
 	base       context.Context // for calls and hooks: the values of Start's context, not its end
 	config     ElectorConfig
@@ -45,7 +45,7 @@ func newRun(ctx context.Context, e *S3Elector) *run {
 		e:        e,
 		stop:     make(chan struct{}),
 		done:     make(chan struct{}),
-		commands: make(chan func(lease.Instant)),
+		commands: make(chan command),
 		answers:  make(chan answer, maxCalls),
 		jobs:     make(chan job),
 		base:     context.WithoutCancel(ctx),
@@ -90,8 +90,11 @@ func (r *run) loop(ctx context.Context) {
 		case <-r.timer.C():
 		case a := <-r.answers:
 			r.answered(a)
-		case f := <-r.commands:
-			f(r.e.env.Now())
+		case c := <-r.commands:
+			now := r.e.env.Now()
+			c.f(now)
+			r.settle(now)
+			close(c.done)
 		case j := <-r.jobs:
 			r.returned(r.e.env.Now(), j)
 		case <-ended:
@@ -216,10 +219,19 @@ func (r *run) halt() error {
 	return r.err
 }
 
-// do runs f in the loop; false means that the loop has ended.
+// command is something that a caller has the loop do.
+type command struct {
+	f    func(now lease.Instant)
+	done chan struct{} // closed when it has taken effect
+}
+
+// do has the loop run f, and returns when that has taken effect: after f has ended a leadership,
+// for example, IsLeader is false. The result is false if the loop has ended.
 func (r *run) do(f func(now lease.Instant)) bool {
+	c := command{f, make(chan struct{})}
 	select {
-	case r.commands <- f:
+	case r.commands <- c:
+		<-c.done
 		return true
 	case <-r.done:
 		return false

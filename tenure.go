@@ -2,6 +2,7 @@ package s3lect
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/seed-6dc909bb/s3lect/internal/lease"
@@ -91,7 +92,12 @@ func (r *run) hook(now lease.Instant, hook func(ctx context.Context) error, ctx 
 // employ runs f beside the loop, which hears of its return.
 func (r *run) employ(f func() error, then func(lease.Instant, error)) {
 	r.tenure.busy = true
-	go func() { r.jobs <- job{f(), then} }()
+	go func() {
+		// Deferred, so that a goroutine that is ended by runtime.Goexit is not waited for for ever.
+		j := job{err: errNotReturned, then: then}
+		defer func() { r.jobs <- j }()
+		j.err = f()
+	}()
 }
 
 // returned takes in that a hook or the work has returned.
@@ -99,6 +105,8 @@ func (r *run) returned(now lease.Instant, j job) {
 	r.tenure.busy, r.tenure.hooking = false, false
 	j.then(now, j.err)
 }
+
+var errNotReturned = errors.New("it ended its goroutine instead of returning")
 
 func (r *run) acquireReturned(now lease.Instant, err error) {
 	if err == nil {

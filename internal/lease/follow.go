@@ -77,7 +77,10 @@ func (m *Machine) follow(now Instant) time.Duration {
 		m.approaching = false
 	case !m.approaching:
 		m.approaching = true
-		m.claimAt = now.Mono + m.upTo(m.claimSpread())
+		m.claimAt = now.Mono
+		if m.seen.record.Successor != m.cfg.ID { // else nobody else claims now
+			m.claimAt += m.upTo(m.claimSpread())
+		}
 	}
 	switch {
 	case m.approaching && m.claimAt > now.Mono:
@@ -103,7 +106,7 @@ func (m *Machine) claimable() time.Duration {
 	case !s.record.Resigned():
 		wait = max(s.record.Lease, m.cfg.Lease)
 	case s.record.Successor == m.cfg.ID:
-		standBack = 0 // it was asked to
+		standBack = s.since.Mono // it was asked to
 	case s.record.Successor != "":
 		wait = s.record.Lease
 		if wait == 0 {
@@ -187,7 +190,9 @@ func (m *Machine) observe(now Instant, a Answer) (same bool) {
 		}
 	}
 	if m.busy && m.own != nil && next.sight == present && next.record.Session == m.session {
-		m.own.version = next.version
+		// A write of the ended leadership has landed late. Its resignation has to replace this one.
+		m.own.version = Version{Nonce: next.version.Nonce}
+		m.own.learn(next.version.ETag)
 	} else {
 		m.own = nil // nothing of it can land any more, and nothing is left to release
 	}
@@ -237,8 +242,9 @@ func (m *Machine) landed(now Instant, a Answer, at *attempt) {
 	m.checked(nil)
 	m.phase = confirming
 	m.own.term = a.Record.Term
-	m.own.adopt(*at, a.ETag)
-	m.own.renewAt = now.Mono
+	m.own.adopt(*at, "")
+	m.own.learn(a.ETag)
+	m.own.readAt, m.own.renewAt = now.Mono, now.Mono
 	m.watchOwn(now)
 	if m.stopping {
 		m.abandon(now)

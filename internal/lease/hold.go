@@ -19,6 +19,7 @@ type attempt struct {
 type reign struct {
 	term      int64
 	version   Version // the last of its own that is known to have landed; the ETag can be unknown
+	glimpsed  string  // the ETag with which the last read showed that version; one more must agree
 	record    Record  // of that version
 	attempts  []attempt
 	trust     Instant
@@ -44,13 +45,31 @@ func (r *reign) find(nonce string) *attempt {
 }
 
 // adopt takes in that an attempt has landed. All others replaced the same version, so that none of
-// them can land any more.
+// them can land any more. The ETag is the storage's word on this write; empty if there is none.
 func (r *reign) adopt(at attempt, etag string) {
 	r.version = Version{etag, at.record.Nonce}
+	r.glimpsed = ""
 	r.record = at.record
 	r.attempts = nil
-	r.unclear = false
+	r.unclear = etag == ""
 	r.fails = 0
+}
+
+// learn takes in the ETag with which a read has shown the last version that landed. The server may
+// have paired this body with the ETag of a later version, a stranger's: to write over that one
+// would destroy it. Only when two reads agree is the ETag used.
+func (r *reign) learn(etag string) (known bool) {
+	switch etag {
+	case r.version.ETag:
+	case r.glimpsed:
+		r.version.ETag = etag
+	default:
+		r.glimpsed = etag
+		r.unclear = true
+		return false
+	}
+	r.unclear, r.glimpsed = false, ""
+	return true
 }
 
 // hold is the loop of whoever's record stands: write when it is time, and read back whenever the
@@ -138,13 +157,16 @@ func (m *Machine) holdRead(now Instant, a Answer) {
 	switch {
 	case landed != nil:
 		m.checked(nil)
-		m.confirmed(now, *landed, a.ETag)
+		m.confirmed(now, *landed, "")
+		r.learn(a.ETag)
 	case a.Record.Nonce == r.version.Nonce:
-		// Nothing has landed since. If the ETag is another than before, the earlier one came with
-		// the wrong body, or was not known.
+		// Nothing has landed since. If the ETag is another than before, one of the two came with
+		// the wrong body, or it was not known.
 		m.checked(nil)
-		r.version.ETag = a.ETag
-		r.unclear = false
+		if doubt := r.glimpsed != ""; !r.learn(a.ETag) && doubt {
+			m.holdFailed(now, Answer{Kind: Failed, Err: errors.New("the storage answers one version with changing ETags")})
+			r.readAt = now.Mono + m.retry(r.fails, Failed)
+		}
 	case a.Record.Session == m.session:
 		// An earlier version of its own: a read that came from the past. Ask again.
 		m.holdFailed(now, Answer{Kind: Failed, Err: errors.New("the storage answered with an earlier version")})
@@ -167,9 +189,7 @@ func (m *Machine) confirmed(now Instant, at attempt, etag string) {
 	r.adopt(at, etag)
 	m.watchOwn(now)
 	m.readFails, m.claimFails = 0, 0
-	if etag == "" {
-		r.unclear, r.readAt = true, now.Mono // learn the ETag before the next write
-	}
+	r.readAt = now.Mono // if the ETag is to be learned before the next write
 	if at.record.Resigned() {
 		m.released(now, nil)
 		return
@@ -269,7 +289,7 @@ func (m *Machine) abandon(now Instant) {
 func (m *Machine) resign(now Instant) {
 	r := m.own
 	m.phase, m.call = resigning, nil
-	r.renewAt = now.Mono
+	r.readAt, r.renewAt = now.Mono, now.Mono
 	r.giveUp = now.Mono + max(0, now.Until(r.trust))
 	if m.stopping {
 		r.giveUp = min(r.giveUp, now.Mono+m.cfg.Lease/2) // a shutdown does not wait for ever

@@ -27,14 +27,7 @@ type Record struct {
 }
 
 // Resigned reports whether the record says that nobody leads.
-func (r *Record) Resigned() bool { return r.LastUpdated.IsZero() }
-
-// Equal reports whether two records say the same.
-func (r *Record) Equal(o *Record) bool {
-	a, b := *r, *o
-	a.LastUpdated, b.LastUpdated = time.Time{}, time.Time{}
-	return a == b && r.LastUpdated.Equal(o.LastUpdated)
-}
+func (r Record) Resigned() bool { return r.LastUpdated.IsZero() }
 
 // wire is the JSON form. Pointers tell a field that is absent from one that is zero.
 type wire struct {

@@ -1,0 +1,60 @@
+package cli
+
+import (
+	"os/signal"
+
+	"github.com/spf13/cobra"
+
+	"github.com/seed-6dc909bb/s3lect/internal/demo"
+)
+
+// newDemoCommand returns the command that shows an election to somebody who has never seen one.
+func newDemoCommand() *cobra.Command {
+	opts := demo.Options{Members: demo.DefaultMembers, Lease: demo.DefaultLease}
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Watch processes elect a leader while things go wrong",
+		Long: `Starts five processes that elect a leader through one file in a temporary directory, and makes
+things go wrong: it kills the leader, freezes it, has it step down, has it hand over, and cuts it off
+from storage. Takes about forty seconds; nothing but this program is needed, and nothing stays behind.
+
+Every process writes down, every two milliseconds, whether it believes that it leads. At the end
+these audits are compared: the demo draws who believed what when, tells how long each failover took,
+and for how long two processes believed at once that they led. That must be 0 ms.
+
+On a terminal it draws a live table, elsewhere it writes a line for each event. NO_COLOR is obeyed.
+
+Exit status: 0 if there never were two leaders, 1 if there were, or if the demo could not be played.`,
+		Example: `  s3lect demo
+  s3lect demo --plain --members 3 --lease 2s
+  s3lect demo --json | jq .twoLeadersMillis`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			opts.Out, opts.Err = cmd.OutOrStdout(), cmd.ErrOrStderr()
+			return demo.Run(cmd.Context(), opts)
+		},
+	}
+	flags := cmd.Flags()
+	flags.IntVar(&opts.Members, "members", opts.Members, "number of processes, 3 to 9")
+	flags.DurationVar(&opts.Lease, "lease", opts.Lease, "how long a silent leader keeps the others out; the demo takes some 13 leases")
+	flags.BoolVar(&opts.Plain, "plain", false, "write a line for each event, also on a terminal")
+	flags.BoolVar(&opts.JSON, "json", false, "write the result as JSON, and the events to standard error")
+	flags.BoolVar(&opts.Keep, "keep", false, "keep the directory with the record, the audits and the logs")
+	return cmd
+}
+
+// newDemoMemberCommand returns the hidden command that each process of the demo runs.
+func newDemoMemberCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:    demo.MemberCommand,
+		Hidden: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			opts, err := demo.ParseMember(args)
+			if err != nil {
+				return err
+			}
+			signal.Reset() // to play along, people may end a member by hand
+			return demo.RunMember(opts, cmd.InOrStdin(), cmd.OutOrStdout())
+		},
+	}
+}

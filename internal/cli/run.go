@@ -1,0 +1,230 @@
+package cli
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/seed-6dc909bb/s3lect"
+	"github.com/seed-6dc909bb/s3lect/internal/supervise"
+)
+
+// placeholderPort stands in a default address: the record must name one, and a command that "run"
+// supervises serves none that s3lect knows of.
+const placeholderPort = "8443"
+
+const runLong = `Contest the leadership, and run the command whenever this process leads.
+
+The command finds its leadership in its environment:
+
+  S3LECT_TERM    the fencing token: it grows with every change of leadership.
+                 Whatever the command writes to should refuse lower terms.
+  S3LECT_ID      the ID of this candidate
+  S3LECT_STORE, S3LECT_KEY   where the record is ("s3lect status" works as it is)
+
+When the leadership ends, also because the storage hangs, the command and all it
+has started (its process group) get TERM, and KILL after the grace period, which
+always ends before the lease does: after at most a tenth of the lease if it ran
+out for lack of renewals. Then s3lect contests again, and the command is run
+again with the new term when it leads again.
+
+When the command ends by itself, s3lect releases the leadership and exits with
+the command's status, or starts it again with --restart, and goes on leading.
+What the command has left in its process group is ended first.
+
+TERM, INT and HUP are forwarded to the command; when it has ended, or was killed
+after the grace period, the leadership is released. A second signal kills the
+command at once; one more ends s3lect without a release, and the lease has to
+run out.
+
+The command never outlives s3lect, not even a killed one, nor its lease where
+s3lect itself is stopped (STOP): a small guard process watches over both. What
+no process on a machine can promise is that a command is not stopped as a whole,
+guard included, and wakes up late for an instant: that is what the term is for.
+Processes that leave the process group (daemons, setsid) or change their user
+are out of reach.
+
+The command runs in a process group of its own, so it cannot read from the
+terminal: where standard input is one, the command gets an empty one. All else
+is passed through.
+
+Exit status:
+  that of the command, or 128+N if signal N ended it
+  125     s3lect itself failed, or was called in a wrong way
+  126     the command cannot be run
+  127     there is no such command
+  128+N   signal N came while the command did not run`
+
+const runExample = `  # On two machines or terminals; kill one of them:
+  s3lect run --store file:///tmp/jobs --key leader.json --id a -- ./job
+  s3lect run --store file:///tmp/jobs --key leader.json --id b -- ./job
+
+  # A worker that is started again when it fails, on S3:
+  s3lect run --store 's3://bucket/jobs?region=eu-central-1' --key worker.json \
+    --restart=on-failure -- ./worker --verbose
+
+  # A fencing token for what the command writes:
+  s3lect run --store file:///tmp/jobs --key leader.json -- \
+    sh -c 'exec ./job --fencing-token "$S3LECT_TERM"'`
+
+type runOptions struct {
+	place
+	id, addr                    string
+	lease, frequent, infrequent time.Duration
+	grace                       time.Duration
+	restart                     restartPolicy
+	restartDelay                time.Duration
+}
+
+func (a *App) newRunCommand() *cobra.Command {
+	o := runOptions{restart: restartNever}
+	cmd := &cobra.Command{
+		Use:     "run --store URL --key KEY [flags] -- COMMAND [ARGS...]",
+		Short:   "Run a command while leading",
+		Long:    runLong,
+		Example: runExample,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usageErrorf("run needs a command, after two dashes: s3lect run --store URL --key KEY -- ./job --its-flags")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error { return a.run(cmd, o, args) },
+	}
+	o.addFlags(cmd)
+	f := cmd.Flags()
+	f.SetInterspersed(false) // flags after the command's name are the command's
+	f.StringVar(&o.id, "id", "", "`ID` of this candidate, unique in the election (default the host's name and a random number)")
+	f.StringVar(&o.addr, "addr", "", "`HOST:PORT` to publish in the record, for others to find the leader at (default the host's name and port "+placeholderPort+", at which nothing listens)")
+	f.DurationVar(&o.lease, "lease", s3lect.DefaultLeaderTimeout, "`time` for which a leader that falls silent keeps others out")
+	f.DurationVar(&o.frequent, "frequent", 0, "`time` between renewals, and between reads while the leadership is unsettled (default 5s, or a third of the lease where that is shorter)")
+	f.DurationVar(&o.infrequent, "infrequent", 0, "`time` between a follower's reads while the leadership is settled (default 30s, but never beyond the lease)")
+	f.DurationVar(&o.grace, "grace", 5*time.Second, "`time` between TERM and KILL, cut short where the lease ends before")
+	f.Var(&o.restart, "restart", "when to start the command again after it ended by itself: never, on-failure or always")
+	f.Lookup("restart").NoOptDefVal = string(restartAlways)
+	f.DurationVar(&o.restartDelay, "restart-delay", time.Second, "`time` before the first restart; it doubles up to a minute, until the command has run that long")
+	return cmd
+}
+
+func (a *App) run(cmd *cobra.Command, o runOptions, args []string) error {
+	log, err := a.logger()
+	if err != nil {
+		return err
+	}
+	if err := o.check(); err != nil {
+		return err
+	}
+	config, err := o.electorConfig()
+	if err != nil {
+		return err
+	}
+	if _, err := exec.LookPath(args[0]); err != nil {
+		return cannotRun(err)
+	}
+	storage, err := a.openShared(cmd.Context(), o.place)
+	if err != nil {
+		return err
+	}
+	elector, err := s3lect.NewS3Elector(s3lect.S3ElectorOptions{Config: config, Storage: storage, Logger: log})
+	if err != nil {
+		return err
+	}
+	holdSuspension(log)
+	c := &contest{
+		elector: elector,
+		spec: supervise.Spec{
+			Args: args, Env: o.environment(a.Environ, config.ServerID),
+			Stdin: notTerminal(a.Stdin), Stdout: a.Stdout, Stderr: a.Stderr,
+		},
+		grace: o.grace, lease: config.LeaderTimeout,
+		restart: o.restart, delay: o.restartDelay,
+		log: log.With("id", config.ServerID),
+	}
+	code, err := c.run(cmd.Context(), a.Signals, a.Abort)
+	if err == nil && code == exitOK {
+		return nil
+	}
+	return &exitError{code: code, err: err}
+}
+
+func (o *runOptions) check() error {
+	switch {
+	case o.grace < 0:
+		return usageErrorf("--grace %v must not be negative", o.grace)
+	case o.restartDelay <= 0:
+		return usageErrorf("--restart-delay %v must be positive", o.restartDelay)
+	case o.lease == 0: // the library would take its default
+		return usageErrorf("--lease %v must be positive", o.lease)
+	}
+	return nil
+}
+
+// fieldFlags translates what the library says about its configuration.
+var fieldFlags = strings.NewReplacer(
+	"LockfilePath", "--key", "ServerID", "--id", "ServerAddr", "--addr",
+	"LeaderTimeout", "--lease", "InfrequentInterval", "--infrequent", "FrequentInterval", "--frequent",
+)
+
+func (o *runOptions) electorConfig() (*s3lect.ElectorConfig, error) {
+	host := hostname()
+	c := &s3lect.ElectorConfig{
+		LockfilePath: o.key, ServerID: o.id, ServerAddr: o.addr,
+		LeaderTimeout: o.lease, FrequentInterval: o.frequent, InfrequentInterval: o.infrequent,
+	}
+	if c.ServerID == "" {
+		c.ServerID = host + "-" + randomName()
+	}
+	if c.ServerAddr == "" {
+		c.ServerAddr = net.JoinHostPort(host, placeholderPort)
+	}
+	if c.LockfilePath == "" {
+		return c, nil // openShared explains
+	}
+	if err := c.Validate(); err != nil {
+		return nil, usageErrorf("%s", fieldFlags.Replace(err.Error()))
+	}
+	return c, nil
+}
+
+// environment is that of the command, without its term.
+func (o *runOptions) environment(inherited []string, id string) []string {
+	return append(inherited[:len(inherited):len(inherited)], "S3LECT_ID="+id, "S3LECT_KEY="+o.key, "S3LECT_STORE="+o.store)
+}
+
+func hostname() string {
+	if host, err := os.Hostname(); err == nil && host != "" && !strings.ContainsAny(host, "/@?# ") {
+		return host
+	}
+	return "localhost"
+}
+
+func randomName() string {
+	var b [4]byte
+	rand.Read(b[:]) // never fails: it ends the program instead
+	return hex.EncodeToString(b[:])
+}
+
+func cannotRun(err error) error {
+	code := supervise.CodeCannotRun
+	if notFound(err) {
+		code = supervise.CodeNotFound
+	}
+	return &exitError{code: code, err: fmt.Errorf("cannot run the command: %w", err)}
+}
+
+// notTerminal returns nil for a terminal: a process outside the terminal's foreground group would be
+// stopped when it reads from it.
+func notTerminal(f *os.File) *os.File {
+	if f == nil || term.IsTerminal(int(f.Fd())) {
+		return nil
+	}
+	return f
+}

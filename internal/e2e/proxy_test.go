@@ -1,0 +1,166 @@
+//go:build unix
+
+package e2e
+
+import (
+	"net"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// mode is what a proxy does with what passes through it.
+type mode int
+
+const (
+	pass  mode = iota
+	stall      // connections stay open and nothing moves
+	reset      // connections are reset, old and new
+)
+
+// proxy stands between one candidate and the storage.
+type proxy struct {
+	upstream *net.TCPAddr
+	listener *net.TCPListener
+	ended    sync.WaitGroup
+
+	mu      sync.Mutex
+	mode    mode
+	changed chan struct{} // closed when the mode changes
+	conns   map[*net.TCPConn]bool
+	closed  bool
+}
+
+func newProxy(t *testing.T, server string) *proxy {
+	t.Helper()
+	upstream, err := net.ResolveTCPAddr("tcp", server)
+	require.NoError(t, err)
+	listener, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	require.NoError(t, err)
+	p := &proxy{upstream: upstream, listener: listener, changed: make(chan struct{}), conns: map[*net.TCPConn]bool{}}
+	p.ended.Go(p.serve)
+	t.Cleanup(p.close)
+	return p
+}
+
+func (p *proxy) url() string { return "http://" + p.listener.Addr().String() }
+
+// set changes the mode, also of the connections that exist.
+func (p *proxy) set(m mode) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.mode = m
+	close(p.changed)
+	p.changed = make(chan struct{})
+	if m == reset {
+		p.resetAll()
+	}
+}
+
+// breakOnce resets the connections that exist, and passes new ones.
+func (p *proxy) breakOnce() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.resetAll()
+}
+
+func (p *proxy) resetAll() {
+	for c := range p.conns {
+		abort(c)
+	}
+}
+
+// abort closes a connection so that the other side sees a reset.
+func abort(c *net.TCPConn) {
+	_ = c.SetLinger(0)
+	_ = c.Close()
+}
+
+func (p *proxy) close() {
+	p.mu.Lock()
+	p.closed = true
+	close(p.changed)
+	p.changed = make(chan struct{})
+	p.resetAll()
+	p.mu.Unlock()
+	_ = p.listener.Close()
+	p.ended.Wait()
+}
+
+func (p *proxy) serve() {
+	for {
+		c, err := p.listener.AcceptTCP()
+		if err != nil {
+			return
+		}
+		p.ended.Go(func() { p.relay(c) })
+	}
+}
+
+func (p *proxy) relay(client *net.TCPConn) {
+	if !p.add(client) {
+		return
+	}
+	defer p.remove(client)
+	server, err := net.DialTCP("tcp", nil, p.upstream)
+	if err != nil {
+		return
+	}
+	if !p.add(server) {
+		return
+	}
+	defer p.remove(server)
+	var both sync.WaitGroup
+	both.Go(func() { p.copy(server, client) })
+	both.Go(func() { p.copy(client, server) })
+	both.Wait()
+}
+
+// copy moves bytes as the mode says, until either side ends; then both do.
+func (p *proxy) copy(to, from *net.TCPConn) {
+	defer to.Close()
+	defer from.Close()
+	buffer := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(buffer)
+		if n > 0 && !p.mayPass() {
+			return
+		}
+		if _, writeErr := to.Write(buffer[:n]); err != nil || writeErr != nil {
+			return
+		}
+	}
+}
+
+// mayPass returns when something may pass, or with false when the connection is over.
+func (p *proxy) mayPass() bool {
+	for {
+		p.mu.Lock()
+		m, changed, closed := p.mode, p.changed, p.closed
+		p.mu.Unlock()
+		if closed || m != stall {
+			return !closed && m == pass
+		}
+		<-changed
+	}
+}
+
+// add takes note of a connection, unless there are to be none.
+func (p *proxy) add(c *net.TCPConn) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed || p.mode == reset {
+		abort(c)
+		return false
+	}
+	p.conns[c] = true
+	return true
+}
+
+func (p *proxy) remove(c *net.TCPConn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.conns, c)
+	_ = c.Close()
+}

@@ -1,0 +1,190 @@
+// Package s3server runs a real S3 server, versitygw, for tests.
+package s3server
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/stretchr/testify/require"
+)
+
+const (
+	accessKey = "testaccess"
+	secretKey = "testsecret"
+	region    = "us-east-1"
+
+	startTimeout = 30 * time.Second
+	portAttempts = 5 // another process may take the port that was just found free
+)
+
+// Server is a running S3 server that lives as long as a test.
+type Server struct {
+	// Endpoint is its URL, such as "http://127.0.0.1:34567".
+	Endpoint string
+	// Process is the server's, for tests that stop it.
+	Process *os.Process
+}
+
+// Start starts a server on a free port of 127.0.0.1 and on a directory of its own. Both end with
+// the test. Where no server can be had, the test is skipped, and fails if CI is "true".
+func Start(t testing.TB) *Server {
+	t.Helper()
+	binary, err := find()
+	if err != nil {
+		unavailable(t, err)
+	}
+	for attempt := 1; ; attempt++ {
+		server, err := start(t, binary)
+		if err == nil {
+			return server
+		}
+		if attempt == portAttempts {
+			unavailable(t, err)
+		}
+	}
+}
+
+func unavailable(t testing.TB, err error) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatalf("no S3 server: %v", err)
+	}
+	t.Skipf("no S3 server: %v", err)
+}
+
+func start(t testing.TB, binary string) (*Server, error) {
+	t.Helper()
+	address, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	work := t.TempDir()
+	data := filepath.Join(work, "data")
+	require.NoError(t, os.Mkdir(data, 0o700))
+	var output bytes.Buffer
+	cmd := exec.Command(binary,
+		"--access", accessKey, "--secret", secretKey, "--region", region,
+		"--port", address, "--health", "/healthz", "--keep-alive", "--quiet",
+		"posix", data)
+	cmd.Dir = work
+	cmd.Env = []string{"HOME=" + work, "TMPDIR=" + work}
+	cmd.Stdout, cmd.Stderr = &output, &output
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start %s: %w", binary, err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	stop := func() {
+		_ = cmd.Process.Kill()
+		<-ended
+	}
+	server := &Server{Endpoint: "http://" + address, Process: cmd.Process}
+	if err := server.awaitReady(t.Context(), ended); err != nil {
+		stop()
+		return nil, fmt.Errorf("%w; it wrote: %s", err, &output)
+	}
+	t.Cleanup(stop)
+	return server, nil
+}
+
+func freeAddress() (string, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("find a free port: %w", err)
+	}
+	defer listener.Close()
+	return listener.Addr().String(), nil
+}
+
+// awaitReady leaves in ended what it takes from it.
+func (s *Server) awaitReady(ctx context.Context, ended chan error) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	for {
+		if s.healthy(ctx) {
+			return nil
+		}
+		select {
+		case err := <-ended:
+			ended <- err
+			return fmt.Errorf("the server ended at once: %w", err)
+		case <-ctx.Done():
+			return fmt.Errorf("the server was not ready within %v", startTimeout)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+func (s *Server) healthy(ctx context.Context) bool {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.Endpoint+"/healthz", http.NoBody)
+	if err != nil {
+		return false
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return false
+	}
+	defer response.Body.Close()
+	return response.StatusCode == http.StatusOK
+}
+
+// NewBucket creates a bucket that nobody else uses.
+func (s *Server) NewBucket(t testing.TB) string {
+	t.Helper()
+	bucket := "test-" + strings.ToLower(rand.Text())
+	_, err := s.Client().CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &bucket})
+	require.NoError(t, err)
+	return bucket
+}
+
+// Client returns a client of the server. Options may change it, its HTTP transport for example.
+func (s *Server) Client(options ...func(*s3.Options)) *s3.Client {
+	return s3.New(s3.Options{
+		Region:       region,
+		BaseEndpoint: aws.String(s.Endpoint),
+		UsePathStyle: true,
+		Credentials:  credentials.NewStaticCredentialsProvider(accessKey, secretKey, ""),
+	}, options...)
+}
+
+// URL returns the storage URL of a bucket, for processes with the environment of [Server.Environ].
+func (s *Server) URL(bucket string) string { return URL(bucket, s.Endpoint) }
+
+// URL is that of a bucket behind another endpoint, such as a proxy in front of the server.
+func URL(bucket, endpoint string) string {
+	query := url.Values{"endpoint": {endpoint}, "region": {region}}
+	return "s3://" + bucket + "?" + query.Encode()
+}
+
+// Environ returns the variables that give a process access to the server, and hide any other
+// access that this machine has.
+func (*Server) Environ() []string {
+	return []string{
+		"AWS_ACCESS_KEY_ID=" + accessKey, "AWS_SECRET_ACCESS_KEY=" + secretKey, "AWS_SESSION_TOKEN=",
+		"AWS_REGION=" + region, "AWS_PROFILE=", "AWS_EC2_METADATA_DISABLED=true",
+		"AWS_CONFIG_FILE=" + os.DevNull, "AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull,
+	}
+}
+
+// Setenv gives this process that access until the test ends.
+func (s *Server) Setenv(t testing.TB) {
+	t.Helper()
+	for _, variable := range s.Environ() {
+		name, value, _ := strings.Cut(variable, "=")
+		t.Setenv(name, value)
+	}
+}
