@@ -17,7 +17,6 @@ import (
 // leave. A suspended machine is the same with a monotonic clock that stands still. A dead process
 // is cut off from the world for good; what is left of its goroutines runs to its end unnoticed.
 type host struct {
-	random   *dice
 	lateness time.Duration // timers fire up to this much late
 
 	mu        sync.Mutex
@@ -36,8 +35,8 @@ type host struct {
 	suspendedAt          time.Time // end of the last suspension
 }
 
-func newHost(c clock, random *dice, lateness time.Duration) *host {
-	return &host{clock: c, random: random, lateness: lateness, timers: map[*timer]struct{}{}, died: make(chan struct{})}
+func newHost(c clock, lateness time.Duration) *host {
+	return &host{clock: c, lateness: lateness, timers: map[*timer]struct{}{}, died: make(chan struct{})}
 }
 
 // env is what the elector gets instead of the real machine. Its random bits have a stream of their

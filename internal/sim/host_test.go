@@ -11,7 +11,7 @@ import (
 // newTestHost has a monotonic clock that starts at 0 and a wall clock that shows the true time.
 func newTestHost(monoRate int64) *host {
 	now := time.Now()
-	return newHost(clock{base: now, wall: now.UnixNano(), monoRate: monoRate, wallRate: million}, newDice(1, "test"), 0)
+	return newHost(clock{base: now, wall: now.UnixNano(), monoRate: monoRate, wallRate: million}, 0)
 }
 
 // received reports whether the timer has fired by now.

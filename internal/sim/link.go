@@ -18,7 +18,6 @@ var errDead = errors.New("process is dead")
 type link struct {
 	w       *world
 	p       *process
-	random  *dice
 	latency [2]time.Duration
 
 	mu        sync.Mutex
@@ -100,7 +99,10 @@ func (l *link) do(ctx context.Context, what string, write, creates bool, serve f
 	l.requests++
 	l.mu.Unlock()
 	w := l.w.weatherNow()
-	f := w.draw(l.random, l.latency[0], l.latency[1], p, write, creates)
+	// The fate depends on the moment and the request alone, so that the order in which requests of
+	// one instant come in does not matter when a seed replays.
+	random := l.w.dice(fmt.Sprint(l.p.name, l.w.elapsed(), what))
+	f := w.draw(random, l.latency[0], l.latency[1], p, write, creates)
 
 	if creates {
 		l.w.creating(1)

@@ -308,7 +308,7 @@ func (n *nemesis) restoreIfNobodyDoes() {
 			return
 		}
 	}
-	n.w.repair(n.random)
+	n.w.repair()
 }
 
 // spoil has a stranger overwrite the record, and somebody repair it. The old bytes can come back at
@@ -329,7 +329,7 @@ func (n *nemesis) spoil(*process) {
 		began := time.Now()
 		n.w.calmOr(d)
 		if fresh && time.Since(began) > n.w.profile.maxLease && old.record != nil {
-			n.w.repair(n.random)
+			n.w.repair()
 			return
 		}
 		n.w.store.replace(mainKey, old)
@@ -337,8 +337,9 @@ func (n *nemesis) spoil(*process) {
 }
 
 // repair puts a record that invites the next leader, with a term above all others.
-func (w *world) repair(d *dice) {
-	r := &record{LeaderID: "operator", Term: w.monitor.highestTerm(mainKey) + 3, LeaseMillis: 15000, Session: "repair", Nonce: fmt.Sprint(d.uint64())}
+func (w *world) repair() {
+	term := w.monitor.highestTerm(mainKey) + 3
+	r := &record{LeaderID: "operator", Term: term, LeaseMillis: 15000, Session: "repair", Nonce: fmt.Sprint("repair ", term)}
 	data := r.encode()
 	w.store.replace(mainKey, version{data: data, etag: etagOf(data), record: r, at: time.Now()})
 }

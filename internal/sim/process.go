@@ -14,16 +14,16 @@ import (
 // process is one incarnation of a candidate: an elector, the machine it runs on, and the program
 // that uses it.
 type process struct {
-	w        *world
-	name     string // for the trace: a node and its incarnation
-	node     int
-	host     *host
-	link     *link
-	habits   habits
-	random   *dice
-	elector  Candidate
-	users    sync.WaitGroup
-	commands chan struct{} // holds one token while a command is carried out, so that they come one at a time
+	w                                                 *world
+	name                                              string // for the trace: a node and its incarnation
+	node                                              int
+	host                                              *host
+	link                                              *link
+	habits                                            habits
+	hookDice, workDice, waitDice, watchDice, leadDice *dice // of what runs beside each other
+	elector                                           Candidate
+	users                                             sync.WaitGroup
+	commands                                          chan struct{} // holds one token while a command is carried out, so that they come one at a time
 
 	home s3lect.ElectorConfig // whose key and ID it always comes back to
 
@@ -50,9 +50,11 @@ type habits struct {
 
 func (w *world) newProcess(node int, config s3lect.ElectorConfig, c clock, incarnation int) *process {
 	name := fmt.Sprintf("n%d.%d", node, incarnation)
-	p := &process{w: w, name: name, node: node, config: config, home: config, habits: w.habitsOf(node), random: w.dice(name + " program"), commands: make(chan struct{}, 1)}
-	p.host = newHost(c, w.dice(name+" timers"), w.profile.lateness)
-	p.link = &link{w: w, p: p, random: w.dice(name + " link"), latency: w.profile.latency}
+	p := &process{w: w, name: name, node: node, config: config, home: config, habits: w.habitsOf(node), commands: make(chan struct{}, 1)}
+	p.hookDice, p.workDice = w.dice(name+" hooks"), w.dice(name+" work")
+	p.waitDice, p.watchDice, p.leadDice = w.dice(name+" waiter"), w.dice(name+" watcher"), w.dice(name+" lead")
+	p.host = newHost(c, w.profile.lateness)
+	p.link = &link{w: w, p: p, latency: w.profile.latency}
 	config.OnAcquireLeadership, config.OnLoseLeadership = p.onAcquire, p.onLose
 	var storage s3lect.Storage = p.link
 	if w.profile.reportsETags(node) {
@@ -167,7 +169,7 @@ func (p *process) waitForLeadership(ctx context.Context) {
 		if err != nil && !errors.Is(err, s3lect.ErrNotStarted) && ctx.Err() == nil {
 			p.w.monitor.fail(Waiters, p, "WaitForLeadership: %v", err)
 		}
-		p.pause(ctx, 2*time.Second, 20*time.Second)
+		p.pause(ctx, p.waitDice, 2*time.Second, 20*time.Second)
 	}
 }
 
@@ -177,13 +179,13 @@ func (p *process) watch(ctx context.Context) {
 		for s := range p.elector.Watch(ctx) {
 			p.w.monitor.watchedStatus(p, s)
 		}
-		p.pause(ctx, time.Second, time.Second)
+		p.pause(ctx, p.watchDice, time.Second, time.Second)
 	}
 }
 
 // pause sleeps between two calls of a program.
-func (p *process) pause(ctx context.Context, lo, hi time.Duration) {
-	p.host.sleep(p.random.between(lo, hi), ctx.Done())
+func (p *process) pause(ctx context.Context, d *dice, lo, hi time.Duration) {
+	p.host.sleep(d.between(lo, hi), ctx.Done())
 }
 
 // currentConfig returns a copy of the elector's configuration.

@@ -23,7 +23,7 @@ func (p *process) onAcquire(ctx context.Context) error {
 		p.w.monitor.contextEnded(p, ctx)
 	})
 	p.dawdle(ctx.Done())
-	fail := p.random.chance(p.habits.failHook) && p.w.chaos()
+	fail := p.hookDice.chance(p.habits.failHook) && p.w.chaos()
 	p.w.monitor.acquireReturns(p)
 	if fail {
 		p.w.trace.add(p.name, "OnAcquireLeadership fails")
@@ -40,7 +40,7 @@ func (p *process) onLose(ctx context.Context) error {
 	}
 	p.w.monitor.loseBegins(p)
 	p.dawdle(ctx.Done())
-	fail := p.random.chance(p.habits.failHook) && p.w.chaos()
+	fail := p.hookDice.chance(p.habits.failHook) && p.w.chaos()
 	p.w.monitor.loseReturns(p)
 	if fail {
 		return errHook
@@ -50,15 +50,15 @@ func (p *process) onLose(ctx context.Context) error {
 
 // dawdle is the time a hook takes.
 func (p *process) dawdle(ctxDone <-chan struct{}) {
-	d := p.random.between(time.Microsecond, 20*time.Millisecond)
-	slow := p.random.between(0, 2*p.currentConfig().LeaderTimeout)
-	if p.random.chance(p.habits.slowHook) && p.w.chaos() {
+	d := p.hookDice.between(time.Microsecond, 20*time.Millisecond)
+	slow := p.hookDice.between(0, 2*p.currentConfig().LeaderTimeout)
+	if p.hookDice.chance(p.habits.slowHook) && p.w.chaos() {
 		d = slow
 	}
 	if p.habits.quickHooks {
 		return
 	}
-	if p.random.chance(p.habits.stubborn) {
+	if p.hookDice.chance(p.habits.stubborn) {
 		ctxDone = p.w.calm // hears nothing, but does not outlast the faults
 	}
 	p.host.sleep(d, ctxDone)
@@ -77,7 +77,7 @@ func (p *process) leadUntil(ctx context.Context) {
 		}
 		p.w.trace.add(p.name, "Lead returned: %v", err)
 		p.w.monitor.leadReturned(p, err)
-		p.pause(ctx, 100*time.Millisecond, 5*time.Second)
+		p.pause(ctx, p.leadDice, 100*time.Millisecond, 5*time.Second)
 	}
 }
 
@@ -91,8 +91,8 @@ func (p *process) work(ctx context.Context, term int64) error {
 		return nil
 	}
 	p.w.monitor.workBegins(p, ctx, term)
-	own := p.random.between(time.Second, 40*time.Second)
-	returns := p.random.chance(p.habits.returns) && p.w.chaos()
+	own := p.workDice.between(time.Second, 40*time.Second)
+	returns := p.workDice.chance(p.habits.returns) && p.w.chaos()
 	if !returns {
 		own = 1000 * time.Hour
 	}
@@ -115,15 +115,15 @@ func (p *process) windDown(ctx context.Context) {
 	if errors.As(context.Cause(ctx), &end) && !end.Until.IsZero() {
 		given = max(0, time.Until(end.Until))
 	}
-	overruns := p.random.chance(p.habits.overrun) && p.w.chaos()
+	overruns := p.workDice.chance(p.habits.overrun) && p.w.chaos()
 	p.w.monitor.windingDown(p, given, overruns)
 	if overruns {
-		p.host.sleep(given+p.random.between(0, 2*p.currentConfig().LeaderTimeout), p.w.calm)
+		p.host.sleep(given+p.workDice.between(0, 2*p.currentConfig().LeaderTimeout), p.w.calm)
 		return
 	}
 	// Just short of what is given: the worst that well-behaved work may do.
-	d := time.Duration(p.random.fraction() * float64(given))
-	if p.random.chance(0.5) {
+	d := time.Duration(p.workDice.fraction() * float64(given))
+	if p.workDice.chance(0.5) {
 		d = given - time.Millisecond
 	}
 	p.host.sleep(max(d, 0), nil)

