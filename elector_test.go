@@ -107,7 +107,7 @@ func TestStorageThatIgnoresItsContextNeitherHangsNorFloodsTheElector(t *testing.
 		var begun atomic.Int32
 		e := startElector(t, s, "a")
 		require.NoError(t, e.WaitForLeadership(soon(t)))
-		s.setFaults(func(context.Context, string) error { begun.Add(1); <-release; return errUnreachable }, nil)
+		s.setFault(func(context.Context, string) error { begun.Add(1); <-release; return errUnreachable })
 		time.Sleep(DefaultLeaderTimeout)
 		assert.False(t, e.IsLeader())
 		time.Sleep(time.Hour)
@@ -171,7 +171,7 @@ func TestStopThatCannotReleaseSaysSoInTime(t *testing.T) {
 		s := newMemStorage()
 		e := startElector(t, s, "a")
 		require.NoError(t, e.WaitForLeadership(soon(t)))
-		s.setFaults(unreachable, nil)
+		s.setFault(unreachable)
 		begun := time.Now()
 		require.ErrorContains(t, e.Stop(), "not released")
 		assert.Less(t, time.Since(begun), DefaultLeaderTimeout)
@@ -250,10 +250,10 @@ func TestResignThatCannotBeWrittenSaysSo(t *testing.T) {
 		s := newMemStorage()
 		e := startElector(t, s, "a")
 		require.NoError(t, e.WaitForLeadership(soon(t)))
-		s.setFaults(unreachable, nil)
+		s.setFault(unreachable)
 		require.ErrorContains(t, e.Resign(t.Context()), "not released")
 		assert.False(t, e.IsLeader())
-		s.setFaults(nil, nil)
+		s.setFault(nil)
 		require.NoError(t, e.Stop())
 	})
 }
@@ -313,7 +313,7 @@ func TestWaitersObeyTheirContext(t *testing.T) {
 func TestWaitForNextElectionReturnsAfterTheFirstCheckWhateverItsResult(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newMemStorage()
-		s.setFaults(unreachable, nil)
+		s.setFault(unreachable)
 		e := startElector(t, s, "a")
 		status, err := e.WaitForNextElection(soon(t), time.Time{})
 		require.NoError(t, err)

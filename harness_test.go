@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"io"
 	"log/slog"
 	"sync"
 	"testing"
@@ -25,8 +24,8 @@ type memStorage struct {
 	objects                map[string][]byte
 	reads, writes, refused int
 
-	// before and after are called around the effect of a call; an error is what the caller gets.
-	before, after func(ctx context.Context, op string) error
+	// before is called before a call has any effect; its error is what the caller gets.
+	before func(ctx context.Context, op string) error
 }
 
 func newMemStorage() *memStorage { return &memStorage{objects: map[string][]byte{}} }
@@ -36,18 +35,23 @@ func etagOf(data []byte) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// faults is f, or no fault at all.
-func faults(f func(ctx context.Context, op string) error) func(ctx context.Context, op string) error {
-	if f == nil {
-		return func(context.Context, string) error { return nil }
-	}
-	return f
-}
-
-func (s *memStorage) setFaults(before, after func(ctx context.Context, op string) error) {
+func (s *memStorage) setFault(before func(ctx context.Context, op string) error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.before, s.after = before, after
+	s.before = before
+}
+
+// begin is what every call does first.
+func (s *memStorage) begin(ctx context.Context, op string) error {
+	s.mu.Lock()
+	before := s.before
+	s.mu.Unlock()
+	if before != nil {
+		if err := before(ctx, op); err != nil {
+			return err
+		}
+	}
+	return s.travel(ctx)
 }
 
 func (s *memStorage) travel(ctx context.Context) error {
@@ -60,13 +64,7 @@ func (s *memStorage) travel(ctx context.Context) error {
 }
 
 func (s *memStorage) Get(ctx context.Context, key string) ([]byte, string, error) {
-	s.mu.Lock()
-	before, after := faults(s.before), faults(s.after)
-	s.mu.Unlock()
-	if err := before(ctx, "get"); err != nil {
-		return nil, "", err
-	}
-	if err := s.travel(ctx); err != nil {
+	if err := s.begin(ctx, "get"); err != nil {
 		return nil, "", err
 	}
 	s.mu.Lock()
@@ -74,9 +72,6 @@ func (s *memStorage) Get(ctx context.Context, key string) ([]byte, string, error
 	data, ok := s.objects[key]
 	s.mu.Unlock()
 	if err := s.travel(ctx); err != nil {
-		return nil, "", err
-	}
-	if err := after(ctx, "get"); err != nil {
 		return nil, "", err
 	}
 	if !ok {
@@ -91,20 +86,11 @@ func (s *memStorage) PutIfMatch(ctx context.Context, key string, data []byte, et
 }
 
 func (s *memStorage) PutIfMatchETag(ctx context.Context, key string, data []byte, etag string) (string, error) {
-	s.mu.Lock()
-	before, after := faults(s.before), faults(s.after)
-	s.mu.Unlock()
-	if err := before(ctx, "put"); err != nil {
-		return "", err
-	}
-	if err := s.travel(ctx); err != nil {
+	if err := s.begin(ctx, "put"); err != nil {
 		return "", err
 	}
 	ok := s.swap(key, data, etag)
 	if err := s.travel(ctx); err != nil {
-		return "", err
-	}
-	if err := after(ctx, "put"); err != nil {
 		return "", err
 	}
 	if !ok {
@@ -160,7 +146,7 @@ type plain struct{ Storage }
 
 const testKey = "leader.json"
 
-func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 func testConfig(id string) *ElectorConfig {
 	return &ElectorConfig{LockfilePath: testKey, ServerID: id, ServerAddr: "127.0.0.1:8443"}

@@ -46,7 +46,9 @@ func (e *S3Elector) Lead(ctx context.Context, work func(ctx context.Context, ter
 		}
 	}
 	if own {
-		r.halt()
+		if err := r.halt(); err != nil {
+			e.log.Debug("the leadership was not released after the work", "error", err)
+		}
 	}
 	switch {
 	case a.returned:

@@ -73,7 +73,7 @@ func TestContextOfTheWorkEndsBeforeTheLeaseAndSaysUntilWhen(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				var end *LeadershipEnd
 				err := e.Lead(ctx, func(ctx context.Context, term int64) error {
-					s.setFaults(fault, nil)
+					s.setFault(fault)
 					before := e.Remaining()
 					begun := time.Now()
 					<-ctx.Done()
@@ -102,9 +102,9 @@ func TestLostLeadershipIsContestedAgainWithTheSameWork(t *testing.T) {
 			if len(terms) == 3 {
 				return nil
 			}
-			s.setFaults(unreachable, nil)
+			s.setFault(unreachable)
 			<-ctx.Done()
-			s.setFaults(nil, nil)
+			s.setFault(nil)
 			return errWork // only logged: the leadership had ended
 		})
 		require.NoError(t, err)
@@ -155,9 +155,9 @@ func TestCandidateDoesNotClaimWhileItsEarlierWorkStillRuns(t *testing.T) {
 			if calls == 2 {
 				return nil
 			}
-			s.setFaults(unreachable, nil)
+			s.setFault(unreachable)
 			<-ctx.Done()
-			s.setFaults(nil, nil)
+			s.setFault(nil)
 			time.Sleep(3 * time.Minute)
 			assert.False(t, e.IsLeader())
 			return nil
@@ -298,10 +298,10 @@ func TestContextOfTheAcquireHookEndsWithTheLeadership(t *testing.T) {
 			}
 		})
 		require.NoError(t, e.WaitForLeadership(soon(t)))
-		s.setFaults(hang, nil)
+		s.setFault(hang)
 		require.ErrorIs(t, <-ended, ErrLeaseExpired)
 		assert.False(t, e.IsLeader())
-		s.setFaults(nil, nil)
+		s.setFault(nil)
 		require.NoError(t, e.Stop())
 	})
 }

@@ -61,14 +61,14 @@ func (r *run) serve(now lease.Instant) bool {
 		return false
 	case t.end == nil && !t.entered:
 		t.entered = true
-		r.hook(now, t.onAcquire, t.ctx, r.acquireReturned)
+		r.hook(t.ctx, now, t.onAcquire, r.acquireReturned)
 	case t.end == nil && r.work != nil && t.working == nil && !t.failed:
 		t.working = r.work
 		r.employ(func() error { return t.working.do(t.ctx, t.term) }, r.workReturned)
 	case t.end != nil && !t.left:
 		t.left = true
 		if t.entered {
-			r.hook(now, t.onLose, context.WithValue(r.base, insideKey{}, r.e), r.loseReturned)
+			r.hook(context.WithValue(r.base, insideKey{}, r.e), now, t.onLose, r.loseReturned)
 		}
 	case t.end != nil:
 		r.tenure = nil
@@ -80,7 +80,7 @@ func (r *run) serve(now lease.Instant) bool {
 }
 
 // hook begins a hook. One that is not configured has returned already.
-func (r *run) hook(now lease.Instant, hook func(ctx context.Context) error, ctx context.Context, then func(lease.Instant, error)) {
+func (r *run) hook(ctx context.Context, now lease.Instant, hook func(ctx context.Context) error, then func(lease.Instant, error)) {
 	if hook == nil {
 		then(now, nil)
 		return

@@ -45,6 +45,7 @@ type Answer struct {
 // Reason says why a leadership ended.
 type Reason int
 
+// The reasons.
 const (
 	Expired     Reason = iota + 1 // no renewal was confirmed in time
 	Lost                          // a foreign record, or none, stands in its place
@@ -57,13 +58,13 @@ const (
 type EventKind int
 
 const (
-	// Began: this process leads from now on.
+	// Began says that this process leads from now on.
 	Began EventKind = iota + 1
-	// Ended: it no longer does. The driver winds the work down and then calls Release.
+	// Ended says that it no longer does. The driver winds the work down and then calls Release.
 	Ended
-	// Released: the resignation after an Ended is confirmed, or Err says why it is not.
+	// Released says that the resignation after an Ended is confirmed, or in Err why it is not.
 	Released
-	// Checked: a read or a claim has completed; Err says what was wrong with it.
+	// Checked says that a read or a write has completed, and in Err what was wrong with it.
 	Checked
 )
 

@@ -140,7 +140,17 @@ func (m *Machine) followRead(now Instant, call *Call, a Answer) {
 		}
 	}
 	same := m.observe(now, a)
+	if m.doubt != nil && same {
+		m.claimFails++
+		m.lastErr = fmt.Errorf("claim refused although the record is unchanged: %w; if this goes on, the storage does not understand the condition: run \"s3lect probe\"", m.doubt)
+	}
+	m.doubt = nil
 	m.nextRead = call.sent.Mono + m.readInterval(now)
+	if m.seen.termSince == now.Mono {
+		// All followers have read just now, to see who won. Were they to go on in step, none of
+		// them would be early to see the leader's last version.
+		m.nextRead -= m.upTo(m.cfg.Frequent)
+	}
 	m.checked(nil)
 	switch {
 	case !confirm || !same || m.claimable() > now.Mono:
@@ -213,27 +223,30 @@ func (m *Machine) claim(now Instant) {
 
 // claimed digests the end of a claim.
 func (m *Machine) claimed(now Instant, call *Call, a Answer) {
-	m.checked(a.Err)
+	if a.Kind == Refused {
+		m.checked(nil)
+	} else {
+		m.checked(a.Err)
+	}
 	if a.Kind == OK {
 		m.confirmed(now, *m.own.find(call.Record.Nonce), a.ETag)
 		return
-	}
-	m.claimFails++
-	m.lastErr = a.Err
-	if a.Kind == Refused {
-		m.lastErr = fmt.Errorf("claim refused: %w; if this goes on although nobody leads, the storage does not understand the condition: run \"s3lect probe\"", a.Err)
 	}
 	if m.stopping {
 		m.phase = idle
 		return
 	}
 	m.phase = following
-	pause := m.pace(m.claimFails, a.Kind)
-	m.claimAfter = now.Mono + pause
-	m.nextRead = m.claimAfter
+	m.claimAfter = now.Mono + m.pace(m.claimFails+1, a.Kind)
 	if a.Kind == Refused {
-		m.nextRead = now.Mono // somebody was faster: see who
+		// In all likelihood somebody was faster, and nothing is wrong. The read-back shows it.
+		m.doubt = a.Err
+		m.nextRead = now.Mono
+		return
 	}
+	m.claimFails++
+	m.lastErr = a.Err
+	m.nextRead = m.claimAfter
 }
 
 // landed takes in a read that shows a claim of unknown outcome. It did land, but how long ago is

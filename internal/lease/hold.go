@@ -133,7 +133,7 @@ func (m *Machine) holdWritten(now Instant, call *Call, a Answer) {
 		m.confirmed(now, *r.find(call.Record.Nonce), a.ETag)
 		return
 	}
-	m.holdFailed(now, a)
+	m.holdFailed(a)
 	r.renewAt = now.Mono + m.retry(r.fails, a.Kind)
 	r.unclear = true
 	if r.readAt = r.renewAt; a.Kind == Refused {
@@ -149,7 +149,7 @@ func (m *Machine) holdRead(now Instant, a Answer) {
 		m.unseated(now, a)
 		return
 	case a.Kind != OK:
-		m.holdFailed(now, a)
+		m.holdFailed(a)
 		r.readAt = now.Mono + m.retry(r.fails, a.Kind)
 		return
 	}
@@ -164,19 +164,19 @@ func (m *Machine) holdRead(now Instant, a Answer) {
 		// the wrong body, or it was not known.
 		m.checked(nil)
 		if doubt := r.glimpsed != ""; !r.learn(a.ETag) && doubt {
-			m.holdFailed(now, Answer{Kind: Failed, Err: errors.New("the storage answers one version with changing ETags")})
+			m.holdFailed(Answer{Kind: Failed, Err: errors.New("the storage answers one version with changing ETags")})
 			r.readAt = now.Mono + m.retry(r.fails, Failed)
 		}
 	case a.Record.Session == m.session:
 		// An earlier version of its own: a read that came from the past. Ask again.
-		m.holdFailed(now, Answer{Kind: Failed, Err: errors.New("the storage answered with an earlier version")})
+		m.holdFailed(Answer{Kind: Failed, Err: errors.New("the storage answered with an earlier version")})
 		r.readAt = now.Mono + m.retry(r.fails, Failed)
 	default:
 		m.unseated(now, a)
 	}
 }
 
-func (m *Machine) holdFailed(now Instant, a Answer) {
+func (m *Machine) holdFailed(a Answer) {
 	m.own.fails++
 	m.lastErr = a.Err
 	m.checked(a.Err)
@@ -241,6 +241,7 @@ func (m *Machine) unseated(now Instant, a Answer) {
 func (m *Machine) end(now Instant, reason Reason, successor string) {
 	r := m.own
 	r.reason, r.successor = reason, successor
+	m.readFails = r.fails // the storage is no better for the end
 	m.call = nil
 	m.phase, m.busy = following, true
 	m.nextRead = now.Mono + m.readInterval(now)

@@ -145,6 +145,7 @@ func TestLongerLeaseCountsOnlyOnceItIsConfirmed(t *testing.T) {
 // The rows of the table of outcomes for a leader.
 func TestRenewalOfUnknownOutcome(t *testing.T) {
 	renew := func(t *testing.T, a Answer) (s *script, first, written Record, sent Instant) {
+		t.Helper()
 		s = newScript(t)
 		first = s.lead()
 		s.pass(6 * time.Second)

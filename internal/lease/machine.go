@@ -57,6 +57,7 @@ type Machine struct {
 	readFails   int
 	claimFails  int
 	lastErr     error
+	doubt       error         // why a claim was refused, until a read shows whether somebody was faster
 	rtt         time.Duration // smoothed time of a storage call; 0: unknown
 
 	own     *reign
@@ -78,7 +79,7 @@ func (m *Machine) Start(now Instant) {
 	m.nextRead = now.Mono
 	m.approaching, m.claimAfter, m.standBack = false, now.Mono, now.Mono
 	m.seen = observation{} // nothing was observed while it was stopped
-	m.readFails, m.claimFails, m.lastErr = 0, 0, nil
+	m.readFails, m.claimFails, m.lastErr, m.doubt = 0, 0, nil, nil
 }
 
 // Stop ends the contest: at once for a follower; for a leader in the ordinary order, so that Idle

@@ -19,10 +19,10 @@ type script struct {
 	now    Instant
 	wake   time.Duration
 	events []Event
-	etags  int
 }
 
 func newScript(t *testing.T, change ...func(*Config)) *script {
+	t.Helper()
 	cfg := Config{ID: "me", Addr: "me:1", Lease: leaseTime, Frequent: 5 * time.Second, Infrequent: 30 * time.Second}
 	for _, f := range change {
 		f(&cfg)
