@@ -317,6 +317,9 @@ func (m *monitor) checkTrust(p *process) {
 	if used := p.host.now().Mono - a.mono; used > trust+time.Microsecond {
 		m.fail(TrustWindow, p, "leads %v after its last successful write was sent, on its own clock; %v are allowed", used, trust)
 	}
+	if left, used := p.elector.Remaining(), p.host.now().Mono-a.mono; left > trust-used+time.Microsecond {
+		m.fail(TrustWindow, p, "tells of %v that remain, %v after its last successful write was sent; %v are allowed", left, used, trust)
+	}
 	if used := time.Since(a.entered); used > trust*100/95+time.Microsecond {
 		m.fail(TrustWindow, p, "leads %v after its last successful write was sent; %v are allowed", used, trust*100/95)
 	}

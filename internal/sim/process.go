@@ -14,16 +14,16 @@ import (
 // process is one incarnation of a candidate: an elector, the machine it runs on, and the program
 // that uses it.
 type process struct {
-	w                                                 *world
-	name                                              string // for the trace: a node and its incarnation
-	node                                              int
-	host                                              *host
-	link                                              *link
-	habits                                            habits
-	hookDice, workDice, waitDice, watchDice, leadDice *dice // of what runs beside each other
-	elector                                           Candidate
-	users                                             sync.WaitGroup
-	commands                                          chan struct{} // holds one token while a command is carried out, so that they come one at a time
+	w                                                               *world
+	name                                                            string // for the trace: a node and its incarnation
+	node                                                            int
+	host                                                            *host
+	link                                                            *link
+	habits                                                          habits
+	hookDice, workDice, waitDice, watchDice, electionDice, leadDice *dice // of what runs beside each other
+	elector                                                         Candidate
+	users                                                           sync.WaitGroup
+	commands                                                        chan struct{} // holds one token while a command is carried out, so that they come one at a time
 
 	home s3lect.ElectorConfig // whose key and ID it always comes back to
 
@@ -38,7 +38,8 @@ type process struct {
 
 // habits are how a program uses its elector.
 type habits struct {
-	lead       bool    // Lead with work, otherwise Start with hooks
+	lead       bool    // Lead with work, otherwise Start with hooks alone
+	started    bool    // Lead, now and then, on an elector that Start has started
 	byContext  bool    // stops by cancelling the context of Start
 	slowHook   float64 // a hook takes up to two leases
 	stubborn   float64 // a slow hook or work does not listen to its context
@@ -53,6 +54,7 @@ func (w *world) newProcess(node int, config s3lect.ElectorConfig, c clock, incar
 	p := &process{w: w, name: name, node: node, config: config, home: config, habits: w.habitsOf(node), commands: make(chan struct{}, 1)}
 	p.hookDice, p.workDice = w.dice(name+" hooks"), w.dice(name+" work")
 	p.waitDice, p.watchDice, p.leadDice = w.dice(name+" waiter"), w.dice(name+" watcher"), w.dice(name+" lead")
+	p.electionDice = w.dice(name + " elections")
 	p.host = newHost(c, w.profile.lateness)
 	p.link = &link{w: w, p: p, latency: w.profile.latency}
 	config.OnAcquireLeadership, config.OnLoseLeadership = p.onAcquire, p.onLose
@@ -81,15 +83,19 @@ func (p *process) start() {
 	p.w.monitor.started(p)
 	p.users.Go(func() { p.waitForLeadership(ctx) })
 	p.users.Go(func() { p.watch(ctx) })
+	p.users.Go(func() { p.waitForElections(ctx) })
+	if !p.habits.lead || p.habits.started {
+		if err := p.elector.Start(ctx); err != nil {
+			p.w.monitor.fail(Status, p, "Start: %v", err)
+		}
+	}
 	if p.habits.lead {
 		p.users.Go(func() {
 			defer close(done)
 			p.leadUntil(ctx)
+			_ = p.elector.Stop()
 		})
 		return
-	}
-	if err := p.elector.Start(ctx); err != nil {
-		p.w.monitor.fail(Status, p, "Start: %v", err)
 	}
 	p.users.Go(func() {
 		defer close(done)
@@ -173,13 +179,28 @@ func (p *process) waitForLeadership(ctx context.Context) {
 	}
 }
 
-// watch checks what Watch tells, and asks WaitForNextElection now and then.
+// watch checks what Watch tells.
 func (p *process) watch(ctx context.Context) {
 	for ctx.Err() == nil && !p.host.isDead() {
 		for s := range p.elector.Watch(ctx) {
 			p.w.monitor.watchedStatus(p, s)
 		}
 		p.pause(ctx, p.watchDice, time.Second, time.Second)
+	}
+}
+
+// waitForElections checks that WaitForNextElection returns only after what it waits for.
+func (p *process) waitForElections(ctx context.Context) {
+	for ctx.Err() == nil && !p.host.isDead() {
+		since := p.host.now().Time()
+		s, err := p.elector.WaitForNextElection(ctx, since)
+		switch {
+		case err == nil && !s.LastElectionTime.After(since):
+			p.w.monitor.fail(Waiters, p, "WaitForNextElection(%v) returned with an election at %v", since, s.LastElectionTime)
+		case err != nil && !errors.Is(err, s3lect.ErrNotStarted) && ctx.Err() == nil:
+			p.w.monitor.fail(Waiters, p, "WaitForNextElection: %v", err)
+		}
+		p.pause(ctx, p.electionDice, 10*time.Second, 60*time.Second)
 	}
 }
 

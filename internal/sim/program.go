@@ -67,7 +67,7 @@ func (p *process) dawdle(ctxDone <-chan struct{}) {
 // leadUntil calls Lead until ctx ends.
 func (p *process) leadUntil(ctx context.Context) {
 	for {
-		err := p.elector.Lead(ctx, p.work)
+		err := p.leadOnce(ctx)
 		if ctx.Err() != nil {
 			return
 		}
@@ -79,6 +79,21 @@ func (p *process) leadUntil(ctx context.Context) {
 		p.w.monitor.leadReturned(p, err)
 		p.pause(ctx, p.leadDice, 100*time.Millisecond, 5*time.Second)
 	}
+}
+
+// leadOnce calls Lead; for a while if the elector goes on contesting without it.
+func (p *process) leadOnce(ctx context.Context) error {
+	if p.habits.started {
+		limited, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer time.AfterFunc(p.leadDice.between(10*time.Second, 120*time.Second), func() {
+			if p.w.chaos() {
+				cancel()
+			}
+		}).Stop()
+		ctx = limited
+	}
+	return p.elector.Lead(ctx, p.work)
 }
 
 var errWorkDone = errors.New("work is done")

@@ -168,6 +168,7 @@ func (p *profile) drawHabits(d *dice) habits {
 	h.failHook = ramp(d, troubled, 0.4)
 	h.returns = ramp(d, p.has(handovers), 0.3)
 	h.overrun = ramp(d, overrun, 0.5)
+	h.started = d.chance(0.3) && p.has(handovers)
 	return h
 }
 

@@ -175,7 +175,7 @@ func (m *monitor) leadReturned(p *process, err error) {
 	if p.m.working {
 		m.fail(Hooks, p, "Lead returned while work was running")
 	}
-	if p.m.hooks != hooksIdle {
+	if !p.habits.started && p.m.hooks != hooksIdle {
 		m.fail(Hooks, p, "Lead returned while hooks are %v", p.m.hooks)
 	}
 	p.m.standsBy = ""
