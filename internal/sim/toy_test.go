@@ -3,7 +3,6 @@ package sim
 import (
 	"context"
 	"iter"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,12 +15,8 @@ import (
 
 // toy is an elector that does nothing, for others to build on.
 type toy struct {
-	config s3lect.ElectorConfig
-	leads  func() int64 // the term; 0 when it does not lead
-
-	mu   sync.Mutex
-	stop chan struct{}
-	done sync.WaitGroup
+	leads func() int64              // the term; 0 when it does not lead
+	run   func(ctx context.Context) // what it does while it is started; nil for nothing
 }
 
 func (e *toy) Term() int64 {
@@ -31,23 +26,14 @@ func (e *toy) Term() int64 {
 	return e.leads()
 }
 
-func (e *toy) Start(context.Context) error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.stop = make(chan struct{})
-	return nil
-}
-
-func (e *toy) Stop() error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.stop != nil {
-		close(e.stop)
-		e.stop = nil
+func (e *toy) Start(ctx context.Context) error {
+	if e.run != nil {
+		go e.run(ctx)
 	}
 	return nil
 }
 
+func (e *toy) Stop() error              { return nil }
 func (e *toy) IsLeader() bool           { return e.Term() > 0 }
 func (e *toy) Remaining() time.Duration { return time.Duration(e.Term()) }
 func (e *toy) WaitForLeadership(ctx context.Context) error {
@@ -63,8 +49,9 @@ func (e *toy) LeaderID() string                              { return "" }
 func (e *toy) GetLeadershipStatus() *s3lect.LeadershipStatus { return &s3lect.LeadershipStatus{} }
 func (e *toy) EnablePeerMode([]byte) error                   { return nil }
 func (e *toy) UpdateConfig(s3lect.ElectorConfig) error       { return nil }
-func (e *toy) GetConfig() *s3lect.ElectorConfig              { c := e.config; return &c }
+func (e *toy) GetConfig() *s3lect.ElectorConfig              { return &s3lect.ElectorConfig{} }
 func (e *toy) Lead(ctx context.Context, _ func(context.Context, int64) error) error {
+	_ = e.Start(ctx)
 	<-ctx.Done()
 	return ctx.Err()
 }
@@ -104,47 +91,29 @@ func TestElectorsThatNeverLeadAreCaught(t *testing.T) {
 	assert.True(t, kinds[Liveness], kinds)
 }
 
-// greedy overwrites whatever is there, without an end and without a pause.
-type greedy struct {
-	toy
-	storage s3lect.Storage
-}
-
-func (e *greedy) Start(ctx context.Context) error {
-	go func() {
-		for term := int64(1); ctx.Err() == nil; term++ {
-			_, etag, _ := e.storage.Get(ctx, mainKey)
-			_ = e.storage.PutIfMatch(ctx, mainKey, testRecord(term), etag)
-		}
-	}()
-	return e.toy.Start(ctx)
-}
-
 func TestElectorsThatClaimWithoutWaitingAreCaught(t *testing.T) {
 	kinds := judge(t, func(o s3lect.S3ElectorOptions) (Candidate, error) {
-		return &greedy{storage: o.Storage}, nil
+		return &toy{run: func(ctx context.Context) {
+			for term := int64(1); ctx.Err() == nil; term++ {
+				_, etag, _ := o.Storage.Get(ctx, mainKey)
+				_ = o.Storage.PutIfMatch(ctx, mainKey, testRecord(term), etag)
+			}
+		}}, nil
 	})
 	assert.True(t, kinds[Terms] || kinds[EarlyClaim], kinds)
 }
 
-// restless asks all the time.
-type restless struct {
-	toy
-	storage s3lect.Storage
-}
-
-func (e *restless) Start(ctx context.Context) error {
-	for range 3 {
-		go func() {
-			for ctx.Err() == nil {
-				_, _, _ = e.storage.Get(ctx, mainKey)
-			}
-		}()
-	}
-	return e.toy.Start(ctx)
-}
-
 func TestElectorsThatNeverRestAreCaught(t *testing.T) {
-	kinds := judge(t, func(o s3lect.S3ElectorOptions) (Candidate, error) { return &restless{storage: o.Storage}, nil })
+	kinds := judge(t, func(o s3lect.S3ElectorOptions) (Candidate, error) {
+		ask := func(ctx context.Context) {
+			for ctx.Err() == nil {
+				_, _, _ = o.Storage.Get(ctx, mainKey)
+			}
+		}
+		return &toy{run: func(ctx context.Context) {
+			go ask(ctx)
+			ask(ctx)
+		}}, nil
+	})
 	assert.True(t, kinds[HotLoop], kinds)
 }
