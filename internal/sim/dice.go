@@ -18,7 +18,7 @@ type dice struct {
 func newDice(seed uint64, purpose string) *dice {
 	h := fnv.New64a()
 	h.Write([]byte(purpose))
-	return &dice{r: rand.New(rand.NewPCG(seed, h.Sum64()))}
+	return &dice{r: rand.New(rand.NewPCG(seed, h.Sum64()))} //nolint:gosec // it must be predictable
 }
 
 // chance is true with probability p. It draws whatever p is, so that changing one probability does

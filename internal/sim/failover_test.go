@@ -74,21 +74,22 @@ func TestFailoverStaysWithinItsBounds(t *testing.T) {
 // measureFailovers ends one leader after the other, each at a random moment of a settled
 // leadership, and starts it again.
 func measureFailovers(t *testing.T, infrequent time.Duration, crash bool, n int) (times []time.Duration) {
+	t.Helper()
 	w := startCalm(infrequent)
 	moments := w.dice("moments")
 	for range n {
 		time.Sleep(moments.between(60*time.Second, 90*time.Second))
-		leaders := w.monitor.leaders(mainKey)
+		leaders := w.monitor.leaders()
 		require.Len(t, leaders, 1)
-		leader, before, began := leaders[0], len(w.monitor.leadershipsOf(mainKey)), time.Now()
+		leader, before, began := leaders[0], len(w.monitor.mainLeaderships()), time.Now()
 		w.leave(leader)
 		if crash {
 			leader.crash()
 		} else {
 			w.burials.Go(leader.end)
 		}
-		after := w.monitor.leadershipsOf(mainKey)
-		for ; len(after) == before; after = w.monitor.leadershipsOf(mainKey) {
+		after := w.monitor.mainLeaderships()
+		for ; len(after) == before; after = w.monitor.mainLeaderships() {
 			require.Less(t, time.Since(began), 10*time.Minute, "no new leader")
 			time.Sleep(50 * time.Millisecond)
 		}
@@ -106,10 +107,10 @@ func TestRequestsPerHourOfASteadyElection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := startCalm(s3lect.DefaultInfrequentInterval)
 		time.Sleep(2 * time.Minute)
-		before, changes := w.store.total(), len(w.monitor.leadershipsOf(mainKey))
+		before, changes := w.store.total(), len(w.monitor.mainLeaderships())
 		time.Sleep(time.Hour)
 		after := w.store.total()
-		require.Len(t, w.monitor.leadershipsOf(mainKey), changes, "the leadership has changed")
+		require.Len(t, w.monitor.mainLeaderships(), changes, "the leadership has changed")
 		w.close()
 		require.Empty(t, w.monitor.violations)
 		writes, reads := after.Writes-before.Writes, after.Reads-before.Reads

@@ -51,14 +51,8 @@ func (l *link) cut(p partition) {
 	l.partition = p
 }
 
-func (l *link) state() partition {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.partition
-}
-
 func (l *link) Get(ctx context.Context, key string) ([]byte, string, error) {
-	l.w.monitor.requestEntered(l.p, ctx)
+	l.w.monitor.requestEntered(l.p)
 	v, err := l.do(ctx, "GET", false, false, func(f fate) answer { return l.w.read(key, f) })
 	if err != nil {
 		return nil, "", err
@@ -78,7 +72,7 @@ func (l *etagLink) PutIfMatchETag(ctx context.Context, key string, data []byte, 
 func (l *link) put(ctx context.Context, key string, data []byte, etag string) (string, error) {
 	a := &attempt{p: l.p, key: key, data: append([]byte{}, data...), etag: etag, record: parse(data),
 		entered: time.Now(), mono: l.p.host.now().Mono}
-	l.w.monitor.requestEntered(l.p, ctx)
+	l.w.monitor.requestEntered(l.p)
 	l.w.monitor.writeEntered(a)
 	what := "PUT"
 	if a.record != nil {

@@ -15,14 +15,22 @@ import (
 	s3lect "github.com/seed-6dc909bb/s3lect"
 )
 
-// inWorld runs a test with one process that does nothing by itself, in a certain weather.
-func inWorld(t *testing.T, sky weather, do func(t *testing.T, w *world, l *etagLink)) {
+// scene is a world with one process that does nothing by itself, and that process's link.
+type scene struct {
+	*testing.T
+	w *world
+	l *etagLink
+}
+
+// inWorld runs a test on a scene in a certain weather.
+func inWorld(t *testing.T, sky weather, do func(scene)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		p := calmProfile()
 		p.nodes, p.weather = 1, sky
 		w := newWorld(1, p, func(s3lect.S3ElectorOptions) (Candidate, error) { return &toy{}, nil }, nil, slog.LevelError)
 		w.startNode(0, calmConfig(0, time.Minute))
-		do(t, w, &etagLink{w.process(0).link})
+		do(scene{t, w, &etagLink{w.process(0).link}})
 		close(w.calm)
 		w.close()
 	})
@@ -37,33 +45,33 @@ func testRecord(term int64) []byte {
 }
 
 func TestStaleETagIsRefusedAndTheCurrentOneIsNot(t *testing.T) {
-	inWorld(t, weather{}, func(t *testing.T, w *world, l *etagLink) {
-		first, err := l.PutIfMatchETag(t.Context(), mainKey, testRecord(1), "")
-		require.NoError(t, err)
-		require.ErrorIs(t, l.PutIfMatch(t.Context(), mainKey, testRecord(1), ""), s3lect.ErrStoragePrecondition)
-		second, err := l.PutIfMatchETag(t.Context(), mainKey, testRecord(1), first)
-		require.NoError(t, err)
-		require.ErrorIs(t, l.PutIfMatch(t.Context(), mainKey, testRecord(1), first), s3lect.ErrStoragePrecondition)
-		_, etag, err := l.Get(t.Context(), mainKey)
-		require.NoError(t, err)
-		assert.Equal(t, second, etag)
-		assert.Equal(t, Counts{Reads: 1, Writes: 4, Refused: 2}, w.store.total())
+	inWorld(t, weather{}, func(s scene) {
+		first, err := s.l.PutIfMatchETag(s.Context(), mainKey, testRecord(1), "")
+		require.NoError(s, err)
+		require.ErrorIs(s, s.l.PutIfMatch(s.Context(), mainKey, testRecord(1), ""), s3lect.ErrStoragePrecondition)
+		second, err := s.l.PutIfMatchETag(s.Context(), mainKey, testRecord(1), first)
+		require.NoError(s, err)
+		require.ErrorIs(s, s.l.PutIfMatch(s.Context(), mainKey, testRecord(1), first), s3lect.ErrStoragePrecondition)
+		_, etag, err := s.l.Get(s.Context(), mainKey)
+		require.NoError(s, err)
+		assert.Equal(s, second, etag)
+		assert.Equal(s, Counts{Reads: 1, Writes: 4, Refused: 2}, s.w.store.total())
 	})
 }
 
 func TestEqualBytesHaveEqualETags(t *testing.T) {
-	assert.Equal(t, etagOf([]byte("a")), etagOf([]byte("a")))
+	assert.Equal(t, etagOf([]byte("a")), etagOf(append([]byte{}, 'a')))
 	assert.NotEqual(t, etagOf([]byte("a")), etagOf([]byte("b")))
 }
 
 func TestAbsentObjectIsNotFound(t *testing.T) {
-	inWorld(t, weather{}, func(t *testing.T, w *world, l *etagLink) {
-		_, _, err := l.Get(t.Context(), mainKey)
-		require.ErrorIs(t, err, s3lect.ErrStorageNotFound)
-		w.store.replace(mainKey, version{data: []byte("x"), etag: etagOf([]byte("x")), at: time.Now()})
-		w.store.replace(mainKey, version{at: time.Now()})
-		_, _, err = l.Get(t.Context(), mainKey)
-		require.ErrorIs(t, err, s3lect.ErrStorageNotFound)
+	inWorld(t, weather{}, func(s scene) {
+		_, _, err := s.l.Get(s.Context(), mainKey)
+		require.ErrorIs(s, err, s3lect.ErrStorageNotFound)
+		s.w.store.replace(mainKey, version{data: []byte("x"), etag: etagOf([]byte("x")), at: time.Now()})
+		s.w.store.replace(mainKey, version{at: time.Now()})
+		_, _, err = s.l.Get(s.Context(), mainKey)
+		require.ErrorIs(s, err, s3lect.ErrStorageNotFound)
 	})
 }
 
@@ -81,99 +89,99 @@ func TestStaleReadAnswersAVersionOfThen(t *testing.T) {
 }
 
 func TestReplyIsLostAfterTheWriteHasLanded(t *testing.T) {
-	inWorld(t, weather{lostReply: 1}, func(t *testing.T, w *world, l *etagLink) {
+	inWorld(t, weather{lostReply: 1}, func(s scene) {
 		data := testRecord(1)
-		require.ErrorIs(t, l.PutIfMatch(t.Context(), mainKey, data, ""), errReset)
-		assert.Equal(t, data, w.store.look(mainKey).data)
+		require.ErrorIs(s, s.l.PutIfMatch(s.Context(), mainKey, data, ""), errReset)
+		assert.Equal(s, data, s.w.store.look(mainKey).data)
 	})
 }
 
 func TestLateWriteLandsAfterItsSenderHasHeardOfAnError(t *testing.T) {
-	inWorld(t, weather{lateWrite: 1, late: time.Minute}, func(t *testing.T, w *world, l *etagLink) {
+	inWorld(t, weather{lateWrite: 1, late: time.Minute}, func(s scene) {
 		first := testRecord(1)
-		w.store.replace(mainKey, version{data: first, etag: etagOf(first), record: parse(first), at: time.Now()})
+		s.w.store.replace(mainKey, version{data: first, etag: etagOf(first), record: parse(first), at: time.Now()})
 		data := testRecord(1)
-		require.ErrorIs(t, l.PutIfMatch(t.Context(), mainKey, data, etagOf(first)), errReset)
-		assert.Equal(t, first, w.store.look(mainKey).data)
+		require.ErrorIs(s, s.l.PutIfMatch(s.Context(), mainKey, data, etagOf(first)), errReset)
+		assert.Equal(s, first, s.w.store.look(mainKey).data)
 		time.Sleep(time.Minute)
-		assert.Equal(t, data, w.store.look(mainKey).data)
+		assert.Equal(s, data, s.w.store.look(mainKey).data)
 	})
 }
 
 func TestDuplicatedWriteLandsAndIsRefused(t *testing.T) {
-	inWorld(t, weather{duplicated: 1}, func(t *testing.T, w *world, l *etagLink) {
+	inWorld(t, weather{duplicated: 1}, func(s scene) {
 		data := testRecord(1)
-		require.ErrorIs(t, l.PutIfMatch(t.Context(), mainKey, data, ""), s3lect.ErrStoragePrecondition)
-		assert.Equal(t, data, w.store.look(mainKey).data)
+		require.ErrorIs(s, s.l.PutIfMatch(s.Context(), mainKey, data, ""), s3lect.ErrStoragePrecondition)
+		assert.Equal(s, data, s.w.store.look(mainKey).data)
 	})
 }
 
 func TestHangingRequestEndsWithItsContextUnlessItIsDeaf(t *testing.T) {
 	for name, deaf := range map[string]time.Duration{"obedient": 0, "deaf": time.Hour} {
 		t.Run(name, func(t *testing.T) {
-			inWorld(t, weather{deaf: deaf}, func(t *testing.T, w *world, l *etagLink) {
-				l.cut(hanging)
-				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			inWorld(t, weather{deaf: deaf}, func(s scene) {
+				s.l.cut(hanging)
+				ctx, cancel := context.WithTimeout(s.Context(), time.Second)
 				defer cancel()
 				began := time.Now()
-				_, _, err := l.Get(ctx, mainKey)
-				require.ErrorIs(t, err, context.DeadlineExceeded)
-				assert.Equal(t, deaf > 0, time.Since(began) > time.Second)
+				_, _, err := s.l.Get(ctx, mainKey)
+				require.ErrorIs(s, err, context.DeadlineExceeded)
+				assert.Equal(s, deaf > 0, time.Since(began) > time.Second)
 			})
 		})
 	}
 }
 
 func TestFrozenProcessIsNotGivenItsAnswer(t *testing.T) {
-	inWorld(t, weather{}, func(t *testing.T, w *world, l *etagLink) {
+	inWorld(t, weather{}, func(s scene) {
 		began := time.Now()
-		time.AfterFunc(time.Millisecond, l.p.host.freeze)
-		time.AfterFunc(time.Minute, l.p.host.thaw)
+		time.AfterFunc(time.Millisecond, s.l.p.host.freeze)
+		time.AfterFunc(time.Minute, s.l.p.host.thaw)
 		data := testRecord(1)
-		require.NoError(t, l.PutIfMatch(t.Context(), mainKey, data, ""))
-		assert.Equal(t, time.Minute, time.Since(began))
-		assert.Less(t, w.store.look(mainKey).at.Sub(began), time.Second, "the request was on its way")
+		require.NoError(s, s.l.PutIfMatch(s.Context(), mainKey, data, ""))
+		assert.Equal(s, time.Minute, time.Since(began))
+		assert.Less(s, s.w.store.look(mainKey).at.Sub(began), time.Second, "the request was on its way")
 	})
 }
 
 func TestRequestOfAFrozenProcessLeavesWhenItThaws(t *testing.T) {
-	inWorld(t, weather{}, func(t *testing.T, w *world, l *etagLink) {
+	inWorld(t, weather{}, func(s scene) {
 		began := time.Now()
-		l.p.host.freeze()
-		time.AfterFunc(time.Minute, l.p.host.thaw)
-		require.NoError(t, l.PutIfMatch(t.Context(), mainKey, testRecord(1), ""))
-		assert.GreaterOrEqual(t, w.store.look(mainKey).at.Sub(began), time.Minute)
+		s.l.p.host.freeze()
+		time.AfterFunc(time.Minute, s.l.p.host.thaw)
+		require.NoError(s, s.l.PutIfMatch(s.Context(), mainKey, testRecord(1), ""))
+		assert.GreaterOrEqual(s, s.w.store.look(mainKey).at.Sub(began), time.Minute)
 	})
 }
 
 func TestDeadProcessReachesNothing(t *testing.T) {
-	inWorld(t, weather{}, func(t *testing.T, w *world, l *etagLink) {
-		l.p.host.kill()
-		require.ErrorIs(t, l.PutIfMatch(t.Context(), mainKey, testRecord(1), ""), errDead)
-		assert.False(t, w.store.look(mainKey).exists())
+	inWorld(t, weather{}, func(s scene) {
+		s.l.p.host.kill()
+		require.ErrorIs(s, s.l.PutIfMatch(s.Context(), mainKey, testRecord(1), ""), errDead)
+		assert.False(s, s.w.store.look(mainKey).exists())
 	})
 }
 
 func TestReadIsTornOnlyByACommitDuringIt(t *testing.T) {
-	inWorld(t, weather{torn: 1}, func(t *testing.T, w *world, l *etagLink) {
+	inWorld(t, weather{torn: 1}, func(s scene) {
 		put := func() {
 			data := testRecord(1)
-			w.store.replace(mainKey, version{data: data, etag: etagOf(data), record: parse(data), at: time.Now()})
+			s.w.store.replace(mainKey, version{data: data, etag: etagOf(data), record: parse(data), at: time.Now()})
 		}
 		put()
 		for range 50 {
-			data, etag, err := l.Get(t.Context(), mainKey)
-			require.NoError(t, err)
-			require.Equal(t, etagOf(data), etag)
+			data, etag, err := s.l.Get(s.Context(), mainKey)
+			require.NoError(s, err)
+			require.Equal(s, etagOf(data), etag)
 		}
 		torn := 0
 		for range 50 {
 			time.AfterFunc(60*time.Millisecond, put)
-			if data, etag, err := l.Get(t.Context(), mainKey); err == nil && etagOf(data) != etag {
+			if data, etag, err := s.l.Get(s.Context(), mainKey); err == nil && etagOf(data) != etag {
 				torn++
 			}
 			time.Sleep(time.Second)
 		}
-		assert.Positive(t, torn)
+		assert.Positive(s, torn)
 	})
 }

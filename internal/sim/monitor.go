@@ -220,14 +220,14 @@ func (m *monitor) live() []*process {
 	return out
 }
 
-// leaders lists the processes that see themselves as leaders of an election, each by its own clock
-// at this instant.
-func (m *monitor) leaders(key string) []*process {
+// leaders lists the processes that see themselves as leaders of the main election, each by its own
+// clock at this instant.
+func (m *monitor) leaders() []*process {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var out []*process
 	for _, p := range m.live() {
-		if p.elector.IsLeader() && p.m.key() == key {
+		if p.elector.IsLeader() && p.m.key() == mainKey {
 			out = append(out, p)
 		}
 	}
@@ -330,7 +330,7 @@ func (m *monitor) checkTrust(p *process) {
 func (m *monitor) checkConsistency(p *process) {
 	for try := 0; ; try++ {
 		leads, term, left := p.elector.IsLeader(), p.elector.Term(), p.elector.Remaining()
-		if leads == (left > 0) && leads == (term > 0) {
+		if contradiction := leads != (left > 0) || leads != (term > 0); !contradiction {
 			return
 		}
 		if try == 3 {

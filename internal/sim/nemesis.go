@@ -68,11 +68,11 @@ func (n *nemesis) run() {
 
 // victim is more often than not the leader.
 func (n *nemesis) victim() *process {
-	any, leader := n.random.below(n.w.profile.nodes), n.random.chance(0.6)
-	if l := n.w.monitor.leaders(mainKey); leader && len(l) > 0 {
+	node, leader := n.random.below(n.w.profile.nodes), n.random.chance(0.6)
+	if l := n.w.monitor.leaders(); leader && len(l) > 0 {
 		return l[0]
 	}
-	return n.w.process(any % len(n.w.nodes))
+	return n.w.process(node)
 }
 
 // alone runs do if nothing of that name goes on, and until it has ended nothing of that name begins.

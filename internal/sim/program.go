@@ -16,11 +16,11 @@ func (p *process) onAcquire(ctx context.Context) error {
 	if p.host.isDead() {
 		return nil
 	}
-	p.w.monitor.acquireBegins(p, ctx)
+	p.w.monitor.acquireBegins(ctx, p)
 	p.users.Go(func() {
 		<-ctx.Done()
 		p.host.wait()
-		p.w.monitor.contextEnded(p, ctx)
+		p.w.monitor.contextEnded(ctx, p)
 	})
 	p.dawdle(ctx.Done())
 	fail := p.hookDice.chance(p.habits.failHook) && p.w.chaos()
@@ -76,7 +76,7 @@ func (p *process) leadUntil(ctx context.Context) {
 			return
 		}
 		p.w.trace.add(p.name, "Lead returned: %v", err)
-		p.w.monitor.leadReturned(p, err)
+		p.w.monitor.leadReturned(p)
 		p.pause(ctx, p.leadDice, 100*time.Millisecond, 5*time.Second)
 	}
 }
@@ -105,7 +105,7 @@ func (p *process) work(ctx context.Context, term int64) error {
 	if p.host.isDead() {
 		return nil
 	}
-	p.w.monitor.workBegins(p, ctx, term)
+	p.w.monitor.workBegins(ctx, p, term)
 	own := p.workDice.between(time.Second, 40*time.Second)
 	returns := p.workDice.chance(p.habits.returns) && p.w.chaos()
 	if !returns {

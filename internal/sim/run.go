@@ -132,7 +132,7 @@ func (w *world) healingBound() time.Duration {
 // the same, whom everybody knows.
 func (w *world) judgeCalm() {
 	deadline := time.Now().Add(w.healingBound())
-	for len(w.monitor.leaders(mainKey)) == 0 {
+	for len(w.monitor.leaders()) == 0 {
 		if time.Now().After(deadline) {
 			w.monitor.fail(Liveness, nil, "no leader %v after the trouble has ended", w.healingBound())
 			return
@@ -144,14 +144,14 @@ func (w *world) judgeCalm() {
 	}
 	w.trace.add("-", "there is a leader %v after the trouble has ended", time.Since(w.calmSince))
 	time.Sleep(time.Until(deadline))
-	before := len(w.monitor.leadershipsOf(mainKey))
+	before := len(w.monitor.mainLeaderships())
 	for end := time.Now().Add(2 * w.profile.maxLease); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
-		if leaders := w.monitor.leaders(mainKey); len(leaders) != 1 {
+		if leaders := w.monitor.leaders(); len(leaders) != 1 {
 			w.monitor.fail(Liveness, nil, "%d leaders in the calm", len(leaders))
 			return
 		}
 	}
-	if after := len(w.monitor.leadershipsOf(mainKey)); after != before {
+	if after := len(w.monitor.mainLeaderships()); after != before {
 		w.monitor.fail(Liveness, nil, "%d changes of leadership in the calm", after-before)
 		return
 	}
@@ -159,7 +159,7 @@ func (w *world) judgeCalm() {
 }
 
 func (w *world) judgeAgreement() {
-	leaders := w.monitor.leaders(mainKey)
+	leaders := w.monitor.leaders()
 	if len(leaders) != 1 {
 		return
 	}
@@ -192,12 +192,12 @@ func (w *world) judgeLosses() {
 	}
 }
 
-func (m *monitor) leadershipsOf(key string) []Leadership {
+func (m *monitor) mainLeaderships() []Leadership {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var out []Leadership
 	for _, l := range m.leaderships {
-		if l.Key == key {
+		if l.Key == mainKey {
 			out = append(out, l)
 		}
 	}

@@ -27,7 +27,7 @@ const history = 24
 type store struct {
 	// committed is called for every change, in their order, under the store's lock. The attempt is
 	// nil for changes that no elector made.
-	committed func(key string, old, new version, a *attempt)
+	committed func(key string, old, next version, a *attempt)
 
 	mu      sync.Mutex
 	objects map[string][]version // oldest first
@@ -108,11 +108,10 @@ func (s *store) replace(key string, v version) {
 
 func (s *store) append(key string, v version, a *attempt) {
 	old := s.last(key)
-	vs := append(s.objects[key], v)
-	if len(vs) > history {
-		vs = vs[len(vs)-history:]
+	s.objects[key] = append(s.objects[key], v)
+	if vs := s.objects[key]; len(vs) > history {
+		s.objects[key] = vs[len(vs)-history:]
 	}
-	s.objects[key] = vs
 	s.committed(key, old, v, a)
 }
 

@@ -10,7 +10,7 @@ import (
 
 // This file judges hooks, work, and the contexts they get.
 
-func (m *monitor) acquireBegins(p *process, ctx context.Context) {
+func (m *monitor) acquireBegins(ctx context.Context, p *process) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.w.trace.add(p.name, "OnAcquireLeadership (term %d)", p.elector.Term())
@@ -58,7 +58,7 @@ func (m *monitor) loseReturns(p *process) {
 var reasons = []error{s3lect.ErrLeaseExpired, s3lect.ErrLeadershipLost, s3lect.ErrResigned, s3lect.ErrTransferred, s3lect.ErrStopped}
 
 // contextEnded judges the end of the context that OnAcquireLeadership got.
-func (m *monitor) contextEnded(p *process, ctx context.Context) {
+func (m *monitor) contextEnded(ctx context.Context, p *process) {
 	if p.host.isDead() {
 		return
 	}
@@ -88,7 +88,7 @@ func (m *monitor) contextEnded(p *process, ctx context.Context) {
 	m.w.poke()
 }
 
-func (m *monitor) workBegins(p *process, ctx context.Context, term int64) {
+func (m *monitor) workBegins(ctx context.Context, p *process, term int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.w.trace.add(p.name, "work begins (term %d)", term)
@@ -169,7 +169,7 @@ func (m *monitor) checkContexts(p *process) {
 	}
 }
 
-func (m *monitor) leadReturned(p *process, err error) {
+func (m *monitor) leadReturned(p *process) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if p.m.working {

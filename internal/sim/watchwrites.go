@@ -1,9 +1,6 @@
 package sim
 
-import (
-	"context"
-	"time"
-)
+import "time"
 
 // This file judges requests and what they do to the storage.
 
@@ -15,7 +12,7 @@ const (
 	fastestNum, fastestDen = 100, 105
 )
 
-func (m *monitor) requestEntered(p *process, ctx context.Context) {
+func (m *monitor) requestEntered(p *process) {
 	now := time.Now()
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -97,28 +94,29 @@ func (m *monitor) writeEntered(a *attempt) {
 }
 
 // committed judges a change of an object. The store's lock is held, so changes come in order.
-func (m *monitor) committed(key string, old, new version, a *attempt) {
+func (m *monitor) committed(key string, old, next version, a *attempt) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	defer m.w.poke()
 	top := m.topTerm[key]
-	if new.record != nil {
-		m.topTerm[key] = max(top, new.record.Term)
+	if next.record != nil {
+		m.topTerm[key] = max(top, next.record.Term)
 	}
 	if a == nil {
-		m.w.trace.add("store", "%s was changed by somebody: %.150s", key, new.data)
+		m.w.trace.add("store", "%s was changed by somebody: %.150s", key, next.data)
 		return
 	}
-	m.w.trace.add("store", "%s <- %s term %d nonce %s%s", key, a.p.name, new.record.Term, new.record.Nonce, map[bool]string{true: " RESIGNED"}[new.record.resigned()])
 	if old.bad() {
 		m.fail(Overwritten, a.p, "replaced an object that is no leader record: %.100s", old.data)
 	}
-	if new.record != nil {
-		if old.record != nil && old.record.sameHolder(new.record) {
-			m.judgeRenewal(old.record, new.record, a)
-		} else {
-			m.judgeClaim(old, new.record, top, a)
-		}
+	if next.record == nil {
+		return // judged when it was sent
+	}
+	m.w.trace.add("store", "%s <- %s term %d nonce %s%s", key, a.p.name, next.record.Term, next.record.Nonce, map[bool]string{true: " RESIGNED"}[next.record.resigned()])
+	if old.record.sameHolder(next.record) {
+		m.judgeRenewal(old.record, next.record, a)
+	} else {
+		m.judgeClaim(old, next.record, top, a)
 	}
 	if a.record.Session == a.p.m.session {
 		a.p.m.landed = a
@@ -126,34 +124,34 @@ func (m *monitor) committed(key string, old, new version, a *attempt) {
 	m.checkLeaders(m.live())
 }
 
-func (m *monitor) judgeRenewal(old, new *record, a *attempt) {
-	if old.LeaderID != new.LeaderID {
-		m.fail(Records, a.p, "changed the leader's ID from %s to %s within a leadership", old.LeaderID, new.LeaderID)
+func (m *monitor) judgeRenewal(old, next *record, a *attempt) {
+	if old.LeaderID != next.LeaderID {
+		m.fail(Records, a.p, "changed the leader's ID from %s to %s within a leadership", old.LeaderID, next.LeaderID)
 	}
-	if old.resigned() && !new.resigned() {
-		m.fail(Terms, a.p, "took back its resignation of term %d without a new term", old.Term)
+	if old.resigned() && !next.resigned() {
+		m.fail(Terms, a.p, "took back its resignation of term %d without a next term", old.Term)
 	}
 }
 
-func (m *monitor) judgeClaim(old version, new *record, top int64, a *attempt) {
-	if new.resigned() {
-		m.fail(Records, a.p, "resigned term %d, which was not its own", new.Term)
+func (m *monitor) judgeClaim(old version, next *record, top int64, a *attempt) {
+	if next.resigned() {
+		m.fail(Records, a.p, "resigned term %d, which was not its own", next.Term)
 	}
-	if new.Term <= top {
-		m.fail(Terms, a.p, "claimed term %d; there was a term %d before", new.Term, top)
+	if next.Term <= top {
+		m.fail(Terms, a.p, "claimed term %d; there was a term %d before", next.Term, top)
 	}
 	if old.record == nil {
 		return
 	}
-	if new.Term != old.record.Term+1 {
-		m.fail(Terms, a.p, "claimed term %d after term %d", new.Term, old.record.Term)
+	if next.Term != old.record.Term+1 {
+		m.fail(Terms, a.p, "claimed term %d after term %d", next.Term, old.record.Term)
 	}
 	kept := old.record.lease() * fastestNum / fastestDen
 	age := time.Since(old.at)
 	if !old.record.resigned() && age < kept {
 		m.fail(EarlyClaim, a.p, "claimed a record of %s that is %v old; its lease is %v", old.record.LeaderID, age, old.record.lease())
 	}
-	if s := old.record.Successor; old.record.resigned() && s != "" && s != new.LeaderID && age < kept {
+	if s := old.record.Successor; old.record.resigned() && s != "" && s != next.LeaderID && age < kept {
 		m.fail(EarlyClaim, a.p, "claimed %v after %s handed over to %s; the lease is %v", age, old.record.LeaderID, s, old.record.lease())
 	}
 }
