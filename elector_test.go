@@ -123,7 +123,7 @@ func TestStorageThatIgnoresItsContextNeitherHangsNorFloodsTheElector(t *testing.
 func TestBadObjectIsLeftAloneAndReported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newMemStorage()
-		s.put(testKey, []byte("somebody's holiday pictures"))
+		s.put([]byte("somebody's holiday pictures"))
 		e := startElector(t, s, "a")
 		time.Sleep(time.Hour)
 		assert.False(t, e.IsLeader())
@@ -443,7 +443,7 @@ func TestRecordRemovedUnderALeaderEndsItsLeadershipAtTheNextRenewal(t *testing.T
 		s := newMemStorage()
 		e := startElector(t, s, "a")
 		require.NoError(t, e.WaitForLeadership(soon(t)))
-		s.delete(testKey)
+		s.delete()
 		removed := time.Now()
 		time.Sleep(DefaultFrequentInterval + time.Second)
 		assert.False(t, e.IsLeader())

@@ -21,8 +21,8 @@ lead at once: that must be 0 ms.
 On a terminal it draws a live table, elsewhere it prints a line for each event.
 NO_COLOR is obeyed.
 
-Exit status: 0 there never were two leaders, 1 there were two, or the demo failed,
-2 wrong usage`
+Exit status: 0 there never were two leaders, 1 there were two, or the demo
+failed, 2 wrong usage`
 
 // newDemoCommand returns the command that shows an election to somebody who has never seen one.
 func newDemoCommand() *cobra.Command {
