@@ -143,6 +143,7 @@ func TestAServerThatIgnoresConditionsFailsVerification(t *testing.T) {
 	report := verify(t, storage)
 	assert.False(t, report.Safe)
 	assert.Equal(t, []string{createRace, secondCreate, staleReplace, replaceRace}, failedChecks(report))
+	assert.Contains(t, detail(t, report, createRace), "writers were told that they had won")
 	assert.Empty(t, report.LeftBehind)
 }
 
