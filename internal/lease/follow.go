@@ -200,9 +200,12 @@ func (m *Machine) observe(now Instant, a Answer) (same bool) {
 		}
 	}
 	if m.busy && m.own != nil && next.sight == present && next.record.Session == m.session {
-		// A write of the ended leadership has landed late. Its resignation has to replace this one.
-		m.own.version = Version{Nonce: next.version.Nonce}
-		m.own.learn(next.version.ETag)
+		// Of the ended leadership still: a read from the past, or a write that has landed late and
+		// that its resignation has to replace.
+		if at := m.own.find(next.version.Nonce); at != nil {
+			m.own.adopt(*at, "")
+			m.own.learn(next.version.ETag)
+		}
 	} else {
 		m.own = nil // nothing of it can land any more, and nothing is left to release
 	}
