@@ -38,3 +38,35 @@ func TestWorkIsNotRunAgainByAStartThatFollowsTheStop(t *testing.T) {
 		})
 	}
 }
+
+func TestStopBoundsAResignationThatIsAlreadyBeingWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMemStorage()
+		e := startElector(t, s, "a", func(c *ElectorConfig) { c.LeaderTimeout = time.Hour })
+		require.NoError(t, e.WaitForLeadership(soon(t)))
+		s.setFault(unreachable)
+		resigned := make(chan error, 1)
+		go func() { resigned <- e.Resign(context.Background()) }()
+		time.Sleep(time.Minute)
+		stopping := time.Now()
+		require.ErrorContains(t, e.Stop(), "not released")
+		assert.LessOrEqual(t, time.Since(stopping), 30*time.Minute)
+		require.ErrorContains(t, <-resigned, "not released")
+	})
+}
+
+func TestLeadershipWithoutWorkLastsAsLongAsItsTrust(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMemStorage()
+		e := startElector(t, s, "a")
+		require.NoError(t, e.Lead(soon(t), func(context.Context, int64) error { return nil }))
+		require.NoError(t, e.WaitForLeadership(soon(t)))
+		s.setFault(unreachable)
+		time.Sleep(e.Remaining() - time.Millisecond)
+		assert.True(t, e.IsLeader(), "the work is done, so nothing needs time to stop")
+		time.Sleep(time.Millisecond)
+		assert.False(t, e.IsLeader())
+		s.setFault(nil)
+		require.NoError(t, e.Stop())
+	})
+}

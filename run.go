@@ -194,6 +194,9 @@ func (r *run) released(event lease.Event) {
 	if err != nil {
 		err = fmt.Errorf("leadership ended, but %w", err)
 	}
+	if r.stopping && event.Reason != lease.Lost && event.Reason != lease.Expired {
+		r.err = err
+	}
 	for _, waiter := range r.resigners {
 		waiter <- err
 	}
@@ -201,9 +204,6 @@ func (r *run) released(event lease.Event) {
 		close(work.done)
 	}
 	r.resigners, r.finished = nil, nil
-	if event.Reason == lease.Stopped {
-		r.err = err
-	}
 }
 
 // reconfigure takes in the elector's new configuration.

@@ -125,15 +125,15 @@ func (r *run) workReturned(now lease.Instant, err error) {
 	}
 	work := r.tenure.working
 	work.returned, work.err = true, err
-	r.work = nil
+	r.assign(nil)
 	r.finished = append(r.finished, work)
 	r.machine.Resign(now, "")
 }
 
-// assign gives the work to the present leadership, and to all that follow.
+// assign gives the work to the present leadership, and to all that follow; nil takes it from them.
 func (r *run) assign(work *assignment) {
 	r.work = work
-	r.machine.Guard(true)
+	r.machine.Guard(work != nil)
 }
 
 // withdraw takes the work back. Its caller hears when it has returned and its leadership is
@@ -142,8 +142,7 @@ func (r *run) withdraw(now lease.Instant, work *assignment) {
 	if r.work != work {
 		return // it has returned by itself
 	}
-	r.work = nil
-	r.machine.Guard(false)
+	r.assign(nil)
 	if r.tenure == nil || r.tenure.working != work {
 		close(work.done)
 		return

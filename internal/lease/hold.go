@@ -295,8 +295,13 @@ func (m *Machine) resign(now Instant) {
 	r.readAt, r.renewAt = now.Mono, now.Mono
 	r.giveUp = now.Mono + max(0, now.Until(r.trust))
 	if m.stopping {
-		r.giveUp = min(r.giveUp, now.Mono+m.cfg.Lease/2) // a shutdown does not wait for ever
+		m.hurry(now)
 	}
+}
+
+// hurry bounds a resignation: a shutdown does not wait for ever.
+func (m *Machine) hurry(now Instant) {
+	m.own.giveUp = min(m.own.giveUp, now.Mono+m.cfg.Lease/2)
 }
 
 // released ends the reign: the resignation is confirmed, or given up.

@@ -91,6 +91,8 @@ func (m *Machine) Stop(now Instant) {
 		m.end(now, Stopped, "")
 	case confirming:
 		m.abandon(now)
+	case resigning:
+		m.hurry(now)
 	case following:
 		if !m.busy {
 			m.phase, m.call = idle, nil
