@@ -166,7 +166,7 @@ func (r *run) tell(now lease.Instant) {
 	if len(events) == 0 {
 		return
 	}
-	r.publishStatus(now, events)
+	was, is := r.publishStatus(now, events)
 	for _, event := range events {
 		switch event.Kind {
 		case lease.Began:
@@ -178,6 +178,7 @@ func (r *run) tell(now lease.Instant) {
 			r.released(event)
 		}
 	}
+	r.logStatus(was, is) // last, because a log can be slow
 }
 
 // released tells everybody who waits for the end of a leadership.

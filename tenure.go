@@ -157,9 +157,9 @@ func (r *run) ended(now lease.Instant, event lease.Event) {
 	if left := now.Until(event.Until); left > 0 {
 		end.Until = time.Now().Add(left)
 	}
-	r.log().Info("leadership ended", "term", event.Term, "reason", end.Reason)
 	r.tenure.end = end
 	r.tenure.cancel(end)
+	r.log().Info("leadership ended", "term", event.Term, "reason", end.Reason)
 }
 
 var reasons = map[lease.Reason]error{

@@ -88,11 +88,13 @@ func (e *S3Elector) WaitForNextElection(ctx context.Context, since time.Time) (*
 	}
 }
 
-// publishStatus brings the status up to date and tells watchers and waiters.
-func (r *run) publishStatus(now lease.Instant, events []lease.Event) {
+// publishStatus brings the status up to date, tells watchers and waiters, and returns what it was
+// and is.
+func (r *run) publishStatus(now lease.Instant, events []lease.Event) (was, is LeadershipStatus) {
 	e := r.e
 	e.mu.Lock()
-	was := e.status
+	defer e.mu.Unlock()
+	was = e.status
 	e.status = r.status(now, was)
 	for _, event := range events {
 		if event.Kind == lease.Checked {
@@ -104,15 +106,14 @@ func (r *run) publishStatus(now lease.Instant, events []lease.Event) {
 			break
 		}
 	}
-	is := e.status
+	is = e.status
 	if differs(is, e.feed.status) {
 		next := &change{status: is, more: make(chan struct{})}
 		e.feed.next = next
 		close(e.feed.more)
 		e.feed = next
 	}
-	e.mu.Unlock()
-	r.logStatus(was, is)
+	return was, is
 }
 
 // status is what is known now.
