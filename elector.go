@@ -206,7 +206,7 @@ func (e *S3Elector) resign(ctx context.Context, successor string) error {
 		return ErrNotLeader
 	}
 	released := make(chan error, 1)
-	inside := ctx.Value(insideKey{}) == e
+	inside := ctx.Value(insideKey{e}) != nil
 	if !r.do(func(now lease.Instant) { r.resign(now, successor, inside, released) }) {
 		return ErrNotLeader
 	}
@@ -274,5 +274,6 @@ func (e *S3Elector) running() *run {
 	return e.run
 }
 
-// insideKey marks the contexts of hooks and work with the elector they belong to.
-type insideKey struct{}
+// insideKey marks the contexts of an elector's hooks and work, also where those of another run
+// inside them.
+type insideKey struct{ e *S3Elector }
