@@ -45,7 +45,8 @@ type Storage interface {
 
 // ETagPutter is an optional capability of a [Storage]: to report the ETag of what it has written.
 // A leader on such a storage renews with one write and no read. A wrapper that embeds the Storage
-// interface loses the capability, costs one read more per renewal, and works.
+// interface loses the capability, costs two reads more per renewal (an ETag that comes with a body
+// counts once two reads agree on it), and works.
 type ETagPutter interface {
 	// PutIfMatchETag is PutIfMatch, and also returns the ETag of the version it created. An empty
 	// ETag with a nil error means that the write is done and its ETag is not known.
