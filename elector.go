@@ -58,8 +58,9 @@ type S3ElectorOptions struct {
 // S3Elector is one candidate in an election. All its methods are safe for concurrent use.
 type S3Elector struct {
 	storage Storage
-	putter  ETagPutter // the storage, if it can report ETags; else nil
-	log     *slog.Logger
+	putter  ETagPutter   // the storage, if it can report ETags; else nil
+	log     *slog.Logger // behind logs
+	logs    logQueue
 	env     *env.Env
 
 	trust atomic.Pointer[trust] // nil while not leading
@@ -106,6 +107,7 @@ func NewS3Elector(opts S3ElectorOptions) (*S3Elector, error) {
 	if e.log == nil {
 		e.log = slog.Default()
 	}
+	e.log = slog.New(queuedHandler{e.log.Handler(), &e.logs})
 	if e.env == nil {
 		e.env = env.System()
 	}

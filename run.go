@@ -225,8 +225,9 @@ func (r *run) resign(now lease.Instant, successor string, inside bool, waiter ch
 
 // finish ends the run once nothing contests any more.
 func (r *run) finish() {
-	r.timer.Stop()
 	r.awaitCalls()
+	r.awaitLog()
+	r.timer.Stop()
 	e := r.e
 	e.mu.Lock()
 	e.run = nil
