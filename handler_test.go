@@ -1,0 +1,150 @@
+package s3lect
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// fakeElector is what other people's tests use in place of an elector.
+type fakeElector struct {
+	Elector
+	leads bool
+	seen  time.Time
+}
+
+func (f *fakeElector) IsLeader() bool { return f.leads }
+func (f *fakeElector) GetConfig() *ElectorConfig {
+	c := testConfig("fake")
+	_ = c.Validate()
+	return c
+}
+
+func (f *fakeElector) GetLeadershipStatus() *LeadershipStatus {
+	return &LeadershipStatus{IsLeader: f.leads, LeaderLastSeen: f.seen, Term: 7}
+}
+
+func ask(t *testing.T, h http.Handler, method string) *http.Response {
+	t.Helper()
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, "/health/leadership", http.NoBody))
+	return w.Result()
+}
+
+func TestHandlerAnswersTheRecordOnlyWhileLeading(t *testing.T) {
+	renewed := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	e := &fakeElector{leads: true, seen: renewed}
+	h := NewLeadershipHandler(e, nil)
+
+	answer := ask(t, h, http.MethodGet)
+	assert.Equal(t, http.StatusOK, answer.StatusCode)
+	assert.Equal(t, "application/json", answer.Header.Get("Content-Type"))
+	assert.Equal(t, "no-store", answer.Header.Get("Cache-Control"))
+	var r LeaderRecord
+	require.NoError(t, json.NewDecoder(answer.Body).Decode(&r))
+	assert.Equal(t, "fake", r.LeaderID)
+	assert.Equal(t, "127.0.0.1:8443", r.LeaderAddr)
+	assert.Equal(t, renewed, r.LastUpdated, "the last confirmed renewal, not now")
+	assert.EqualValues(t, 7, r.Term)
+
+	e.leads = false
+	assert.Equal(t, http.StatusNotFound, ask(t, h, http.MethodGet).StatusCode)
+	answer = ask(t, h, http.MethodPost)
+	assert.Equal(t, http.StatusMethodNotAllowed, answer.StatusCode)
+	assert.Equal(t, http.MethodGet, answer.Header.Get("Allow"))
+}
+
+func TestHealthServerServesOverTLSAndStops(t *testing.T) {
+	cert, roots := selfSigned(t)
+	e := &fakeElector{leads: true}
+	h, err := NewHealthServer(HealthServerConfig{BindAddress: "127.0.0.1:0", Certificate: cert, Elector: e, Logger: quiet()})
+	require.NoError(t, err)
+	require.NoError(t, h.Start(t.Context()))
+	require.ErrorIs(t, h.Start(t.Context()), ErrAlreadyStarted)
+
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}}
+	t.Cleanup(client.CloseIdleConnections)
+	url := "https://" + h.Addr().String() + "/health/leadership"
+	get := func() (int, error) {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
+		require.NoError(t, err)
+		answer, err := client.Do(req)
+		if err != nil {
+			return 0, err
+		}
+		return answer.StatusCode, answer.Body.Close()
+	}
+	status, err := get()
+	require.NoError(t, err)
+	assert.Equal(t, http.StatusOK, status)
+
+	require.NoError(t, h.Stop(t.Context()))
+	require.NoError(t, h.Stop(t.Context()))
+	_, err = get()
+	require.Error(t, err)
+	require.NoError(t, h.Start(t.Context()), "it can be started again")
+	require.NoError(t, h.Stop(t.Context()))
+}
+
+func TestHealthServerStopsWithItsContext(t *testing.T) {
+	cert, _ := selfSigned(t)
+	h, err := NewHealthServer(HealthServerConfig{BindAddress: "127.0.0.1:0", Certificate: cert, Elector: &fakeElector{}, Logger: quiet()})
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	require.NoError(t, h.Start(ctx))
+	served := h.served
+	cancel()
+	<-served
+	assert.Nil(t, h.Addr())
+}
+
+func TestHealthServerReportsWhatItCannotUse(t *testing.T) {
+	cert, _ := selfSigned(t)
+	for want, config := range map[string]HealthServerConfig{
+		"Elector is required":     {BindAddress: ":0", Certificate: cert},
+		"Certificate is required": {BindAddress: ":0", Elector: &fakeElector{}},
+		"must be host:port":       {BindAddress: "nowhere", Certificate: cert, Elector: &fakeElector{}},
+	} {
+		_, err := NewHealthServer(config)
+		require.ErrorContains(t, err, want)
+	}
+
+	var listen net.ListenConfig
+	taken, err := listen.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, taken.Close()) }()
+	h, err := NewHealthServer(HealthServerConfig{BindAddress: taken.Addr().String(), Certificate: cert, Elector: &fakeElector{}})
+	require.NoError(t, err)
+	require.ErrorContains(t, h.Start(t.Context()), taken.Addr().String(), "the bind error is returned")
+}
+
+// selfSigned returns a certificate for 127.0.0.1 and a pool that trusts it.
+func selfSigned(t *testing.T) (tls.Certificate, *x509.CertPool) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1),
+		NotAfter:     time.Now().Add(time.Hour),
+		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1)},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	require.NoError(t, err)
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, pool
+}
