@@ -58,5 +58,6 @@ func (l *ledger) read(ctx context.Context) (e entry, etag string, err error) {
 	if err != nil {
 		return entry{}, "", err
 	}
-	return e, etag, json.Unmarshal(data, &e)
+	err = json.Unmarshal(data, &e)
+	return e, etag, err
 }

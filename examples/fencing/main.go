@@ -79,7 +79,9 @@ func (s *story) tell(ctx context.Context) error {
 	}
 	err := s.contest(ctx, "second", s.storage, s.second)
 	cancel()
-	<-ended // with the error of ctx
+	if first := <-ended; !errors.Is(first, context.Canceled) {
+		return first
+	}
 	return err
 }
 
