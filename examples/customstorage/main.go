@@ -38,7 +38,7 @@ func run(ctx context.Context, out io.Writer) error {
 	web := &http.Server{Handler: newServer(), ReadHeaderTimeout: 5 * time.Second}
 	served := make(chan error, 1)
 	go func() { served <- web.Serve(listener) }()
-	defer func() { web.Close(); <-served }()
+	defer func() { _ = web.Close(); <-served }()
 	store := &storage{client: &http.Client{}, url: "http://" + listener.Addr().String() + "/"}
 
 	// Three candidates work one after the other: each has its turn when the one before it is done.
