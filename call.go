@@ -12,12 +12,6 @@ import (
 // come to more than one: the abandoned ones go on.
 const maxCalls = 4
 
-// answer is a storage call that has returned.
-type answer struct {
-	call *lease.Call
-	lease.Answer
-}
-
 // perform begins the call that the machine wants, and abandons the one it no longer waits for. It
 // reports whether the machine has to be asked again.
 func (r *run) perform(now lease.Instant) bool {
@@ -45,19 +39,22 @@ func (r *run) perform(now lease.Instant) bool {
 	r.cancelCall = cancel
 	r.calls++
 	key := r.config.LockfilePath
-	go func() { r.answers <- answer{call, r.e.perform(ctx, key, call)} }()
+	go func() {
+		answer := r.e.perform(ctx, key, call)
+		r.do(func(now lease.Instant) { r.answered(now, call, answer) })
+	}()
 	return false
 }
 
 // answered hands an answer to the machine, if it still waits for it.
-func (r *run) answered(a answer) {
+func (r *run) answered(now lease.Instant, call *lease.Call, answer lease.Answer) {
 	r.calls--
-	if a.call != r.call || a.call != r.machine.Call() {
+	if call != r.call || call != r.machine.Call() {
 		return
 	}
 	r.cancelCall()
 	r.call, r.cancelCall = nil, nil
-	r.machine.Answer(r.e.env.Now(), a.Answer)
+	r.machine.Answer(now, answer)
 }
 
 // awaitCalls waits until all calls have returned, for as long as one may take: a storage that
@@ -69,8 +66,8 @@ func (r *run) awaitCalls() {
 	r.timer.Reset(r.config.LeaderTimeout / 5)
 	for r.calls > 0 {
 		select {
-		case <-r.answers:
-			r.calls--
+		case c := <-r.commands:
+			r.obey(c)
 		case <-r.timer.C():
 			r.log().Warn("storage calls left behind: they ignore that their context was cancelled", "calls", r.calls)
 			return

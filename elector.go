@@ -64,13 +64,13 @@ type S3Elector struct {
 
 	trust atomic.Pointer[trust] // nil while not leading
 
-	mu      sync.Mutex // guards what follows; never held during I/O or a hook
-	config  ElectorConfig
-	run     *run // nil while stopped
+	mu      sync.Mutex     // guards what follows; never held during I/O or a hook
+	config  *ElectorConfig // never changed, only replaced
+	run     *run           // nil while stopped
 	work    *assignment
 	status  LeadershipStatus
 	feed    *change       // the latest change of status; the next one is linked to it
-	checked chan struct{} // closed and replaced when a check completes
+	checked chan struct{} // closed when a check completes; nil while nobody waits for that
 
 	// machine outlives a run, because what was seen of terms must.
 	machine *lease.Machine
@@ -99,8 +99,7 @@ func NewS3Elector(opts S3ElectorOptions) (*S3Elector, error) {
 		storage: opts.Storage,
 		log:     opts.Logger,
 		env:     opts.Env,
-		config:  config,
-		checked: make(chan struct{}),
+		config:  &config,
 	}
 	e.putter, _ = opts.Storage.(ETagPutter)
 	if e.log == nil {
@@ -194,7 +193,7 @@ func (e *S3Elector) TransferLeadership(ctx context.Context, serverID string) err
 	if err := checkIdentifier("the successor's ServerID", serverID); err != nil {
 		return err
 	}
-	if serverID == e.GetConfig().ServerID {
+	if serverID == e.current().ServerID {
 		return fmt.Errorf("cannot transfer the leadership to this candidate itself, %q", serverID)
 	}
 	return e.resign(ctx, serverID)
@@ -242,7 +241,7 @@ func (e *S3Elector) UpdateConfig(newConfig ElectorConfig) error {
 		return fmt.Errorf("elector configuration: %w", err)
 	}
 	e.mu.Lock()
-	e.config = config
+	e.config = &config
 	r := e.run
 	e.mu.Unlock()
 	if r != nil {
@@ -253,10 +252,15 @@ func (e *S3Elector) UpdateConfig(newConfig ElectorConfig) error {
 
 // GetConfig returns a copy of the configuration, defaults filled in.
 func (e *S3Elector) GetConfig() *ElectorConfig {
+	config := e.current().clone()
+	return &config
+}
+
+// current returns the configuration itself. It is not to be changed.
+func (e *S3Elector) current() *ElectorConfig {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	config := e.config.clone()
-	return &config
+	return e.config
 }
 
 // running returns the present run, or nil.

@@ -126,7 +126,7 @@ func replaceObject(ctx context.Context, root *os.Root, name string, data []byte,
 	if err != nil {
 		return fmt.Errorf("%w; the object is as it was", err)
 	}
-	defer root.Remove(temp) // has become the object, if all went well
+	defer func() { _ = root.Remove(temp) }() // has become the object, if all went well
 	if err := swap(ctx, root, temp, name, etag); err != nil {
 		return err
 	}
@@ -190,7 +190,7 @@ func writeTemp(root *os.Root, data []byte) (name string, err error) {
 		err = closeErr
 	}
 	if err != nil {
-		root.Remove(name)
+		_ = root.Remove(name)
 		return "", err
 	}
 	return name, nil
@@ -211,7 +211,7 @@ func lockStore(ctx context.Context, root *os.Root) (*os.File, error) {
 			return nil, err
 		}
 		if err := filelock.Lock(ctx, lock); err != nil {
-			lock.Close()
+			_ = lock.Close()
 			return nil, err
 		}
 		held, err1 := lock.Stat()
@@ -225,8 +225,8 @@ func lockStore(ctx context.Context, root *os.Root) (*os.File, error) {
 
 // unlockStore ignores errors: closing the file drops the lock in any case.
 func unlockStore(lock *os.File) {
-	filelock.Unlock(lock)
-	lock.Close()
+	_ = filelock.Unlock(lock)
+	_ = lock.Close()
 }
 
 // syncParents brings the names of a file and of its directories to disk.
@@ -268,7 +268,7 @@ func removeStaleTemps(dir string) {
 	for _, entry := range entries {
 		info, err := entry.Info()
 		if err == nil && strings.HasPrefix(entry.Name(), tempPrefix) && time.Since(info.ModTime()) > staleAfter {
-			os.Remove(filepath.Join(dir, entry.Name()))
+			_ = os.Remove(filepath.Join(dir, entry.Name()))
 		}
 	}
 }

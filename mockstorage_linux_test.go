@@ -52,7 +52,7 @@ func withoutPrivileges(t *testing.T) {
 	runtime.LockOSThread() // never unlocked: the thread goes away with the goroutine
 	_, _, errno := syscall.RawSyscall(syscall.SYS_SETFSUID, nobody, 0, 0)
 	require.Zero(t, errno)
-	t.Cleanup(func() { syscall.RawSyscall(syscall.SYS_SETFSUID, 0, 0, 0) })
+	t.Cleanup(func() { _, _, _ = syscall.RawSyscall(syscall.SYS_SETFSUID, 0, 0, 0) })
 }
 
 func TestAFullDiskLeavesTheObjectAsItWas(t *testing.T) {

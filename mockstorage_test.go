@@ -191,7 +191,7 @@ func TestALockFileThatWasRemovedExcludesNobodyAndIsTakenAgain(t *testing.T) {
 	defer cancel()
 	_, err = lockStore(again, root)
 	assert.ErrorIs(t, err, context.DeadlineExceeded, "the lock is on the file that now has the name")
-	old.Close()
+	require.NoError(t, old.Close())
 }
 
 func TestAbandonedWritesAreRemovedOnceTheyAreOld(t *testing.T) {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/seed-6dc909bb/s3lect/internal/env"
@@ -13,19 +12,17 @@ import (
 )
 
 // run is one Start of an elector: a loop that owns the state machine, performs what it asks for and
-// tells the world what it decides. Only the loop's goroutine touches the fields without a comment.
+// tells the world what it decides. Everything that happens reaches it as a command or as the end of
+// its timer, so that only the loop's goroutine touches the fields without a comment.
 type run struct {
 	e        *S3Elector
-	stop     chan struct{} // closed to stop
-	stopOnce sync.Once
-	done     chan struct{} // closed when everything has ended
 	commands chan command
-	answers  chan answer // of storage calls; a call never waits to deliver
-	jobs     chan job    // hooks and work that have returned
-	err      error       // why a leadership was not released; set before done is closed
+	ending   chan struct{} // closed when it begins to stop
+	done     chan struct{} // closed when everything has ended
+	err      error         // why a leadership was not released; set before done is closed
 
 	base       context.Context // for calls and hooks: the values of Start's context, not its end
-	config     ElectorConfig
+	config     *ElectorConfig  // never changed, only replaced
 	machine    *lease.Machine
 	timer      env.Timer
 	call       *lease.Call
@@ -43,11 +40,9 @@ type run struct {
 func newRun(ctx context.Context, e *S3Elector) *run {
 	r := &run{
 		e:        e,
-		stop:     make(chan struct{}),
-		done:     make(chan struct{}),
 		commands: make(chan command),
-		answers:  make(chan answer, maxCalls),
-		jobs:     make(chan job),
+		ending:   make(chan struct{}),
+		done:     make(chan struct{}),
 		base:     context.WithoutCancel(ctx),
 		work:     e.work,
 		config:   e.config,
@@ -74,7 +69,7 @@ func (r *run) begin() {
 
 // loop is the elector's one goroutine. It never waits for I/O, a hook or a caller.
 func (r *run) loop(ctx context.Context) {
-	ended, stop := ctx.Done(), r.stop
+	defer context.AfterFunc(ctx, func() { r.do(r.quit) })()
 	for {
 		now := r.e.env.Now()
 		wake := r.settle(now)
@@ -88,25 +83,53 @@ func (r *run) loop(ctx context.Context) {
 		r.timer.Reset(wake - now.Mono)
 		select {
 		case <-r.timer.C():
-		case a := <-r.answers:
-			r.answered(a)
 		case c := <-r.commands:
-			now := r.e.env.Now()
-			c.f(now)
-			r.settle(now)
-			close(c.done)
-		case j := <-r.jobs:
-			r.returned(r.e.env.Now(), j)
-		case <-ended:
-			ended = nil
-			r.quit()
-		case <-stop:
-			stop = nil
-			r.stopping = true
-			r.machine.Stop(r.e.env.Now())
+			r.obey(c)
 		}
 	}
 	r.finish()
+}
+
+// command is something to be done in the loop.
+type command struct {
+	f    func(now lease.Instant)
+	done chan struct{} // closed when it has taken effect
+}
+
+func (r *run) obey(c command) {
+	now := r.e.env.Now()
+	c.f(now)
+	r.settle(now)
+	close(c.done)
+}
+
+// do has the loop run f, and returns when that has taken effect: after f has ended a leadership,
+// for example, IsLeader is false. The result is false if the loop has ended.
+func (r *run) do(f func(now lease.Instant)) bool {
+	c := command{f, make(chan struct{})}
+	select {
+	case r.commands <- c:
+		<-c.done
+		return true
+	case <-r.done:
+		return false
+	}
+}
+
+// quit begins to stop.
+func (r *run) quit(now lease.Instant) {
+	if !r.stopping {
+		r.stopping = true
+		close(r.ending)
+		r.machine.Stop(now)
+	}
+}
+
+// halt stops the loop and waits until everything has ended.
+func (r *run) halt() error {
+	r.do(r.quit)
+	<-r.done
+	return r.err
 }
 
 // settle lets the machine, the calls and the tenure act on each other until nothing more can happen
@@ -151,18 +174,24 @@ func (r *run) tell(now lease.Instant) {
 		case lease.Ended:
 			r.ended(now, event)
 		case lease.Released:
-			r.released(event.Err)
+			r.released(event)
 		}
 	}
 }
 
 // released tells everybody who waits for the end of a leadership.
-func (r *run) released(err error) {
-	if err == nil {
+func (r *run) released(event lease.Event) {
+	err := event.Err
+	switch {
+	case err == nil:
 		r.log().Info("leadership released")
-	} else {
+	case event.Reason == lease.Lost || event.Reason == lease.Expired:
+		// There was nothing left to release, and its end has been logged.
+	default:
+		r.log().Warn("leadership not released: others have to wait until its lease runs out", "error", err)
+	}
+	if err != nil {
 		err = fmt.Errorf("leadership ended, but %w", err)
-		r.log().Warn("leadership not released", "error", err)
 	}
 	for _, waiter := range r.resigners {
 		waiter <- err
@@ -171,14 +200,14 @@ func (r *run) released(err error) {
 		close(work.done)
 	}
 	r.resigners, r.finished = nil, nil
-	if r.stopping {
+	if event.Reason == lease.Stopped {
 		r.err = err
 	}
 }
 
 // reconfigure takes in the elector's new configuration.
 func (r *run) reconfigure(now lease.Instant) {
-	config := *r.e.GetConfig()
+	config := r.e.current()
 	if config.ServerID != r.config.ServerID || config.LockfilePath != r.config.LockfilePath {
 		r.restart = true
 		r.machine.Stop(now)
@@ -189,8 +218,8 @@ func (r *run) reconfigure(now lease.Instant) {
 }
 
 func (r *run) restartMachine() {
-	r.restart = false
-	r.config = *r.e.GetConfig()
+	r.restart, r.err = false, nil
+	r.config = r.e.current()
 	r.e.mu.Lock()
 	r.begin()
 	r.e.mu.Unlock()
@@ -206,35 +235,6 @@ func (r *run) resign(now lease.Instant, successor string, inside bool, waiter ch
 		waiter <- nil
 	default:
 		r.resigners = append(r.resigners, waiter)
-	}
-}
-
-// quit asks the loop to end.
-func (r *run) quit() { r.stopOnce.Do(func() { close(r.stop) }) }
-
-// halt ends the loop and waits until everything has ended.
-func (r *run) halt() error {
-	r.quit()
-	<-r.done
-	return r.err
-}
-
-// command is something that a caller has the loop do.
-type command struct {
-	f    func(now lease.Instant)
-	done chan struct{} // closed when it has taken effect
-}
-
-// do has the loop run f, and returns when that has taken effect: after f has ended a leadership,
-// for example, IsLeader is false. The result is false if the loop has ended.
-func (r *run) do(f func(now lease.Instant)) bool {
-	c := command{f, make(chan struct{})}
-	select {
-	case r.commands <- c:
-		<-c.done
-		return true
-	case <-r.done:
-		return false
 	}
 }
 

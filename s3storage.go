@@ -15,6 +15,12 @@ import (
 // DefaultS3AttemptTimeout bounds each request of an [S3Storage] that is not told otherwise.
 const DefaultS3AttemptTimeout = 10 * time.Second
 
+// Spellings of ETags in the URL of an S3Storage.
+const (
+	etagAsGiven  = "as-given"
+	etagUnquoted = "unquoted"
+)
+
 // S3Client is what an [S3Storage] needs of an S3 client; *s3.Client has it.
 type S3Client interface {
 	GetObject(ctx context.Context, params *s3.GetObjectInput, optFns ...func(*s3.Options)) (*s3.GetObjectOutput, error)
@@ -176,6 +182,16 @@ func (s *S3Storage) spell(etag string) string {
 		return strings.Trim(etag, `"`)
 	}
 	return etag
+}
+
+// respelled returns a storage that differs in how it sends ETags, for a verification to try.
+func (s *S3Storage) respelled() (other Storage, spelling, otherSpelling string) {
+	respelled := *s
+	respelled.unquoted = !s.unquoted
+	if s.unquoted {
+		return &respelled, etagUnquoted, etagAsGiven
+	}
+	return &respelled, etagAsGiven, etagUnquoted
 }
 
 // oneAttempt holds for a single request, so that it also holds for a client that the caller made.

@@ -138,8 +138,8 @@ func (u *s3URL) setPathStyle(value string) error {
 
 func (u *s3URL) setETagSpelling(value string) error {
 	switch value {
-	case "as-given":
-	case "unquoted":
+	case etagAsGiven:
+	case etagUnquoted:
 		u.options = append(u.options, WithS3UnquotedETags())
 	default:
 		return fmt.Errorf("etag is %q; it must be as-given or unquoted", value)

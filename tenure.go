@@ -36,12 +36,6 @@ type assignment struct {
 	err      error // then
 }
 
-// job is a hook or the work, returned.
-type job struct {
-	err  error
-	then func(now lease.Instant, err error)
-}
-
 func newTenure(r *run, term int64) *tenure {
 	ctx, cancel := context.WithCancelCause(context.WithValue(r.base, insideKey{}, r.e))
 	return &tenure{
@@ -93,17 +87,16 @@ func (r *run) hook(ctx context.Context, now lease.Instant, hook func(ctx context
 func (r *run) employ(f func() error, then func(lease.Instant, error)) {
 	r.tenure.busy = true
 	go func() {
+		err := errNotReturned
 		// Deferred, so that a goroutine that is ended by runtime.Goexit is not waited for for ever.
-		j := job{err: errNotReturned, then: then}
-		defer func() { r.jobs <- j }()
-		j.err = f()
+		defer func() {
+			r.do(func(now lease.Instant) {
+				r.tenure.busy, r.tenure.hooking = false, false
+				then(now, err)
+			})
+		}()
+		err = f()
 	}()
-}
-
-// returned takes in that a hook or the work has returned.
-func (r *run) returned(now lease.Instant, j job) {
-	r.tenure.busy, r.tenure.hooking = false, false
-	j.then(now, j.err)
 }
 
 var errNotReturned = errors.New("it ended its goroutine instead of returning")

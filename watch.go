@@ -51,7 +51,7 @@ func (e *S3Elector) WaitForLeadership(ctx context.Context) error {
 		}
 		select {
 		case <-at.more:
-		case <-r.stop:
+		case <-r.ending:
 			return ErrNotStarted
 		case <-ctx.Done():
 			return fmt.Errorf("wait for leadership: %w", ctx.Err())
@@ -66,6 +66,9 @@ func (e *S3Elector) WaitForLeadership(ctx context.Context) error {
 func (e *S3Elector) WaitForNextElection(ctx context.Context, since time.Time) (*LeadershipStatus, error) {
 	for {
 		e.mu.Lock()
+		if e.checked == nil {
+			e.checked = make(chan struct{})
+		}
 		last, checked, r := e.status.LastElectionTime, e.checked, e.run
 		e.mu.Unlock()
 		if r == nil {
@@ -76,7 +79,7 @@ func (e *S3Elector) WaitForNextElection(ctx context.Context, since time.Time) (*
 		}
 		select {
 		case <-checked:
-		case <-r.stop:
+		case <-r.ending:
 			return nil, ErrNotStarted
 		case <-ctx.Done():
 			return nil, fmt.Errorf("wait for the next election: %w", ctx.Err())
@@ -93,8 +96,10 @@ func (r *run) publishStatus(now lease.Instant, events []lease.Event) {
 	for _, event := range events {
 		if event.Kind == lease.Checked {
 			e.status.LastElectionTime = now.Time()
-			close(e.checked)
-			e.checked = make(chan struct{})
+			if e.checked != nil {
+				close(e.checked)
+				e.checked = nil
+			}
 			break
 		}
 	}

@@ -82,11 +82,11 @@ var broken = []struct {
 			put: func(ctx context.Context, key string, data []byte, etag string) error {
 				mu.Lock()
 				defer mu.Unlock()
-				current, real, err := m.Get(ctx, key)
+				current, actual, err := m.Get(ctx, key)
 				if byLength(current, err) != etag {
 					return s3lect.ErrStoragePrecondition
 				}
-				return m.PutIfMatch(ctx, key, data, real)
+				return m.PutIfMatch(ctx, key, data, actual)
 			},
 		}
 	}, []string{"AnETagChangesWithTheBytes"}},

@@ -155,7 +155,7 @@ func etagPutter(p *probe) error {
 		}
 		reported, err = putter.PutIfMatchETag(p.ctx, key, []byte("stale"), stale)
 		if !errors.Is(err, s3lect.ErrStoragePrecondition) || reported != "" {
-			return fmt.Errorf("PutIfMatchETag with a stale ETag: got ETag %q and error %v, want ErrStoragePrecondition alone", reported, err)
+			return fmt.Errorf("PutIfMatchETag with a stale ETag: got the ETag %q, want ErrStoragePrecondition alone, got error %w", reported, orNone(err))
 		}
 	}
 	return nil

@@ -28,12 +28,12 @@ func cancelledContext(p *probe) error {
 			"PutIfMatch (conflict)": func() error { return p.storage.PutIfMatch(ctx, key, []byte("x"), "") },
 		}
 		for name, call := range calls {
-			err, returned := promptly(call)
+			returned, err := promptly(call)
 			switch {
 			case !returned:
 				return fmt.Errorf("%s did not return within %v of the end of its context", name, patience)
 			case !errors.Is(err, ctx.Err()):
-				return fmt.Errorf("%s on a context that had ended: got error %v, want one that wraps %q", name, err, ctx.Err())
+				return fmt.Errorf("%s on a context that had ended: want an error that wraps %q, got %w", name, ctx.Err().Error(), orNone(err))
 			}
 		}
 	}
@@ -42,14 +42,14 @@ func cancelledContext(p *probe) error {
 }
 
 // promptly gives up on a call that hangs, which is then left behind.
-func promptly(call func() error) (err error, returned bool) {
+func promptly(call func() error) (returned bool, err error) {
 	result := make(chan error, 1)
 	go func() { result <- call() }()
 	select {
 	case err := <-result:
-		return err, true
+		return true, err
 	case <-time.After(patience):
-		return nil, false
+		return false, nil
 	}
 }
 
@@ -68,7 +68,7 @@ func cancelledWrite(p *probe) error {
 	roundTrip := time.Since(start)
 	for version := 1; version <= 20; version++ {
 		ctx, cancel := context.WithTimeout(p.ctx, roundTrip*time.Duration(version)/10)
-		_, returned := promptly(func() error { return p.storage.PutIfMatch(ctx, key, []byte(versioned(version)), etag) })
+		returned, _ := promptly(func() error { return p.storage.PutIfMatch(ctx, key, []byte(versioned(version)), etag) })
 		cancel()
 		if !returned {
 			return fmt.Errorf("PutIfMatch did not return within %v of its deadline", patience)

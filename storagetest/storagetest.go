@@ -72,6 +72,14 @@ var checks = []check{
 	{"KeysDoNotDisturbEachOther", independentKeys},
 }
 
+// orNone is for error texts that must show an error that is missing.
+func orNone(err error) error {
+	if err == nil {
+		return errors.New("none")
+	}
+	return err
+}
+
 func wrongResult(what string, got, want any) error {
 	return fmt.Errorf("%s: got %v, want %v", what, got, want)
 }

@@ -16,6 +16,7 @@ func TestMemoryKeepsTheContract(t *testing.T) {
 
 func TestADirectoryKeepsTheContract(t *testing.T) {
 	Run(t, func(t *testing.T) s3lect.Storage {
+		t.Helper()
 		m, err := s3lect.NewMockStorage(t.TempDir())
 		require.NoError(t, err)
 		return m

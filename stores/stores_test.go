@@ -1,6 +1,7 @@
 package stores_test
 
 import (
+	"crypto/rand"
 	"os"
 	"path/filepath"
 	"testing"
@@ -36,10 +37,11 @@ func TestFileURLsOpenDirectories(t *testing.T) {
 }
 
 func TestOneMemURLIsOneStore(t *testing.T) {
-	first, err := stores.Open(t.Context(), "mem:TestOneMemURLIsOneStore")
+	url := "mem:" + rand.Text() // a name lives as long as the process
+	first, err := stores.Open(t.Context(), url)
 	require.NoError(t, err)
 	require.NoError(t, first.PutIfMatch(t.Context(), "leader.json", []byte("x"), ""))
-	second, err := stores.Open(t.Context(), "mem:TestOneMemURLIsOneStore")
+	second, err := stores.Open(t.Context(), url)
 	require.NoError(t, err)
 	_, _, err = second.Get(t.Context(), "leader.json")
 	assert.NoError(t, err)

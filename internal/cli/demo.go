@@ -14,17 +14,21 @@ func newDemoCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Watch processes elect a leader while things go wrong",
-		Long: `Starts five processes that elect a leader through one file in a temporary directory, and makes
-things go wrong: it kills the leader, freezes it, has it step down, has it hand over, and cuts it off
-from storage. Takes about forty seconds; nothing but this program is needed, and nothing stays behind.
+		Long: `Starts five processes that elect a leader through one file in a temporary
+directory, and makes things go wrong: it kills the leader, freezes it, has it
+step down, has it hand over, and cuts it off from storage. Takes about forty
+seconds; nothing but this program is needed, and nothing stays behind.
 
-Every process writes down, every two milliseconds, whether it believes that it leads. At the end
-these audits are compared: the demo draws who believed what when, tells how long each failover took,
-and for how long two processes believed at once that they led. That must be 0 ms.
+Every process writes down, every two milliseconds, whether it believes that it
+leads. At the end these audits are compared: the demo draws who believed what
+when, tells how long each failover took, and for how long two processes believed
+at once that they led. That must be 0 ms.
 
-On a terminal it draws a live table, elsewhere it writes a line for each event. NO_COLOR is obeyed.
+On a terminal it draws a live table, elsewhere it writes a line for each event.
+NO_COLOR is obeyed.
 
-Exit status: 0 if there never were two leaders, 1 if there were, or if the demo could not be played.`,
+Exit status: 0 if there never were two leaders, 1 if there were, or if the demo
+could not be played, 2 wrong usage.`,
 		Example: `  s3lect demo
   s3lect demo --plain --members 3 --lease 2s
   s3lect demo --json | jq .twoLeadersMillis`,

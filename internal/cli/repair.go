@@ -17,8 +17,9 @@ import (
 	"github.com/seed-6dc909bb/s3lect"
 )
 
-const repairLong = `Show what stands where the leader record should be and what is wrong with it and,
-with --force, replace it by a fresh, resigned record whose term is above the old.
+const repairLong = `Show what stands where the leader record should be and what is wrong with it.
+With --force, replace it by a fresh, resigned record whose term is above the old
+one.
 
 No election overwrites an object that is not a leader record, and none obeys it:
 it may be somebody's only copy of something else. When you are sure that it is
@@ -29,12 +30,15 @@ change it, and one that held it before it was damaged has to find out. Where no
 lease can be read out of the object, --lease is the longest that any candidate
 uses.
 
-A valid record is replaced only where --replace-valid says so too. That is hardly
-ever right: a leader that has died is succeeded without any help.
+A valid record is replaced only where --replace-valid says so too. That is
+hardly ever right: a leader that has died is succeeded without any help.
 
 The term has to stay above all those that any resource has seen. Where the old
 one cannot be read any more, --min-term gives a number to start from; look for
 it in logs or in what the commands wrote.
+
+What decides about replacing (--force, --replace-valid, --min-term, --backup) is
+taken from the command line alone, never from the environment.
 
 Exit status:
   0  nothing is wrong, or it has been repaired
@@ -210,7 +214,7 @@ func (f finding) write(w io.Writer) error {
 	}
 	switch {
 	case f.Old != nil:
-		fmt.Fprintf(&b, "\nThe object, %d bytes:\n%s\n", f.Bytes, printable(f.Old))
+		fmt.Fprintf(&b, "\nThe object, %d bytes:\n%s\n", f.Bytes, bytes.TrimRight(printable(f.Old), "\n"))
 	case f.Backup != "":
 		fmt.Fprintf(&b, "\nThe object's %d bytes are kept in %s.\n", f.Bytes, f.Backup)
 	}

@@ -18,12 +18,15 @@ func (a *App) newRootCommand(cancel context.CancelCauseFunc) *cobra.Command {
 		Long: `s3lect elects one leader among any number of processes, by conditional writes to
 one small object on S3, or on a directory.
 
-Every flag can be given as an environment variable as well: S3LECT_STORE for
---store, S3LECT_LOG_LEVEL for --log-level. A flag wins over the environment.
+Flags can be given as environment variables as well: S3LECT_STORE for --store,
+S3LECT_LOG_LEVEL for --log-level. A flag wins over the environment.
 
 Exit status: 0 success, 1 failure, 2 wrong usage, others as the help of each
 command says.`,
-		Example: `  # Run a job on one of several machines at a time:
+		Example: `  # See an election, with nothing to set up:
+  s3lect demo
+
+  # Run a job on one of several machines at a time:
   s3lect run --store 's3://bucket/jobs?region=eu-central-1' --key leader.json -- ./job
 
   # Who leads?
@@ -49,6 +52,8 @@ command says.`,
 	root.PersistentFlags().StringVar(&a.level, "log-level", "info", "log `level`: debug, info, warn or error")
 	root.PersistentFlags().StringVar(&a.format, "log-format", "text", "log `format`: text or json")
 	root.PersistentFlags().SortFlags = false
+	completeFlag(root, "log-level", "debug", "info", "warn", "error")
+	completeFlag(root, "log-format", "text", "json")
 
 	interruptible := func(cmd *cobra.Command) *cobra.Command {
 		work := cmd.RunE
@@ -67,10 +72,19 @@ command says.`,
 		a.newRunCommand(), // handles signals by itself
 		interruptible(a.newStatusCommand()),
 		interruptible(a.newWatchCommand()),
+		interruptible(a.newProbeCommand()),
 		interruptible(a.newRepairCommand()),
+		interruptible(newDemoCommand()),
+		newDemoMemberCommand(),
 		a.newVersionCommand(),
 	)
 	return root
+}
+
+// completeFlag offers values to the shell's completion.
+func completeFlag(cmd *cobra.Command, name string, values ...cobra.Completion) {
+	// An error would be one of this program: the flag does not exist, or has values already.
+	_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
 }
 
 // logger writes to standard error, as the flags say.

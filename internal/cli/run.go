@@ -28,7 +28,7 @@ The command finds its leadership in its environment:
   S3LECT_TERM    the fencing token: it grows with every change of leadership.
                  Whatever the command writes to should refuse lower terms.
   S3LECT_ID      the ID of this candidate
-  S3LECT_STORE, S3LECT_KEY   where the record is ("s3lect status" works as it is)
+  S3LECT_STORE, S3LECT_KEY   where the record is: "s3lect status" just works
 
 When the leadership ends, also because the storage hangs, the command and all it
 has started (its process group) get TERM, and KILL after the grace period, which
@@ -110,6 +110,7 @@ func (a *App) newRunCommand() *cobra.Command {
 	f.DurationVar(&o.grace, "grace", 5*time.Second, "`time` between TERM and KILL, cut short where the lease ends before")
 	f.Var(&o.restart, "restart", "when to start the command again after it ended by itself: never, on-failure or always")
 	f.Lookup("restart").NoOptDefVal = string(restartAlways)
+	completeFlag(cmd, "restart", string(restartNever), string(restartOnFailure), string(restartAlways))
 	f.DurationVar(&o.restartDelay, "restart-delay", time.Second, "`time` before the first restart; it doubles up to a minute, until the command has run that long")
 	return cmd
 }

@@ -136,6 +136,8 @@ func (r reading) write(w io.Writer) error {
 	}
 	if r.LeaderID != "" {
 		line("leader", "%s", plain(r.LeaderID))
+	}
+	if r.LeaderAddr != "" {
 		line("address", "%s", plain(r.LeaderAddr))
 	}
 	if r.State != stateAbsent && r.State != stateBad {

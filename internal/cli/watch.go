@@ -12,9 +12,9 @@ import (
 	"github.com/seed-6dc909bb/s3lect"
 )
 
-const watchLong = `Print a line for each change of the leadership, until interrupted: another leader
-or term, a resignation, a lease that ran out without a renewal, a record that
-cannot be read.
+const watchLong = `Print a line for each change of the leadership, until interrupted: another
+leader or term, a resignation, a lease that ran out without a renewal, a record
+that cannot be read.
 
 The record is polled, so changes between two reads are missed. Nothing is
 written, and watching costs one read per interval.

@@ -21,7 +21,8 @@ const (
 // pauses that grow and are random, because a blocking lock call cannot be interrupted and would
 // leave a goroutine behind. Waiters are not served in any order.
 func Lock(ctx context.Context, f *os.File) error {
-	var timer *time.Timer
+	timer := time.NewTimer(0)
+	defer timer.Stop()
 	for pause := minPause; ; pause = min(2*pause, maxPause) {
 		locked, err := tryLock(f)
 		if err != nil {
@@ -30,13 +31,7 @@ func Lock(ctx context.Context, f *os.File) error {
 		if locked {
 			return nil
 		}
-		wait := pause/2 + rand.N(pause)
-		if timer == nil {
-			timer = time.NewTimer(wait)
-			defer timer.Stop()
-		} else {
-			timer.Reset(wait)
-		}
+		timer.Reset(pause/2 + rand.N(pause)) //nolint:gosec // a pause is no secret
 		select {
 		case <-timer.C:
 		case <-ctx.Done():

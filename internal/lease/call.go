@@ -72,7 +72,7 @@ const (
 type Event struct {
 	Kind   EventKind
 	Term   int64
-	Reason Reason // of Ended
+	Reason Reason // of Ended, and of the Released that belongs to it
 	// Until, of Ended, is the moment up to which the lease still keeps others out; zero if it no
 	// longer does.
 	Until Instant

@@ -299,7 +299,11 @@ func (m *Machine) resign(now Instant) {
 
 // released ends the reign: the resignation is confirmed, or given up.
 func (m *Machine) released(now Instant, err error) {
-	if m.own != nil && (m.own.reason == Resigned || m.own.reason == Transferred) {
+	reason := Lost
+	if m.own != nil {
+		reason = m.own.reason
+	}
+	if reason == Resigned || reason == Transferred {
 		m.standBack = now.Mono + m.cfg.Lease
 	}
 	m.own, m.call = nil, nil
@@ -308,7 +312,7 @@ func (m *Machine) released(now Instant, err error) {
 		m.phase = idle
 	}
 	m.nextRead = min(m.nextRead, now.Mono+m.cfg.Frequent)
-	m.emit(Event{Kind: Released, Err: err})
+	m.emit(Event{Kind: Released, Reason: reason, Err: err})
 }
 
 // watchOwn makes this process's own record the version that it watches as a follower.

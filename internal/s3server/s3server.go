@@ -41,42 +41,43 @@ type Server struct {
 
 // Start starts a server on a free port of 127.0.0.1 and on a directory of its own. Both end with
 // the test. Where no server can be had, the test is skipped, and fails if CI is "true".
-func Start(t testing.TB) *Server {
-	t.Helper()
+func Start(tb testing.TB) *Server {
+	tb.Helper()
 	binary, err := find()
 	if err != nil {
-		unavailable(t, err)
+		unavailable(tb, err)
 	}
 	for attempt := 1; ; attempt++ {
-		server, err := start(t, binary)
+		server, err := start(tb, binary)
 		if err == nil {
 			return server
 		}
 		if attempt == portAttempts {
-			unavailable(t, err)
+			unavailable(tb, err)
 		}
 	}
 }
 
-func unavailable(t testing.TB, err error) {
-	t.Helper()
+func unavailable(tb testing.TB, err error) {
+	tb.Helper()
 	if os.Getenv("CI") == "true" {
-		t.Fatalf("no S3 server: %v", err)
+		tb.Fatalf("no S3 server: %v", err)
 	}
-	t.Skipf("no S3 server: %v", err)
+	tb.Skipf("no S3 server: %v", err)
 }
 
-func start(t testing.TB, binary string) (*Server, error) {
-	t.Helper()
-	address, err := freeAddress()
+func start(tb testing.TB, binary string) (*Server, error) {
+	tb.Helper()
+	address, err := freeAddress(tb.Context())
 	if err != nil {
 		return nil, err
 	}
-	work := t.TempDir()
+	work := tb.TempDir()
 	data := filepath.Join(work, "data")
-	require.NoError(t, os.Mkdir(data, 0o700))
+	require.NoError(tb, os.Mkdir(data, 0o700))
 	var output bytes.Buffer
-	cmd := exec.Command(binary,
+	// The test's context ends before its cleanups run, which still may need the server.
+	cmd := exec.CommandContext(context.WithoutCancel(tb.Context()), binary,
 		"--access", accessKey, "--secret", secretKey, "--region", region,
 		"--port", address, "--health", "/healthz", "--keep-alive", "--quiet",
 		"posix", data)
@@ -90,19 +91,19 @@ func start(t testing.TB, binary string) (*Server, error) {
 	go func() { ended <- cmd.Wait() }()
 	stop := func() {
 		_ = cmd.Process.Kill()
-		<-ended
+		_ = <-ended // the error says that it was killed
 	}
 	server := &Server{Endpoint: "http://" + address, Process: cmd.Process}
-	if err := server.awaitReady(t.Context(), ended); err != nil {
+	if err := server.awaitReady(tb.Context(), ended); err != nil {
 		stop()
 		return nil, fmt.Errorf("%w; it wrote: %s", err, &output)
 	}
-	t.Cleanup(stop)
+	tb.Cleanup(stop)
 	return server, nil
 }
 
-func freeAddress() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+func freeAddress(ctx context.Context) (string, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", fmt.Errorf("find a free port: %w", err)
 	}
@@ -143,11 +144,11 @@ func (s *Server) healthy(ctx context.Context) bool {
 }
 
 // NewBucket creates a bucket that nobody else uses.
-func (s *Server) NewBucket(t testing.TB) string {
-	t.Helper()
+func (s *Server) NewBucket(tb testing.TB) string {
+	tb.Helper()
 	bucket := "test-" + strings.ToLower(rand.Text())
-	_, err := s.Client().CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &bucket})
-	require.NoError(t, err)
+	_, err := s.Client().CreateBucket(tb.Context(), &s3.CreateBucketInput{Bucket: &bucket})
+	require.NoError(tb, err)
 	return bucket
 }
 
@@ -181,10 +182,10 @@ func (*Server) Environ() []string {
 }
 
 // Setenv gives this process that access until the test ends.
-func (s *Server) Setenv(t testing.TB) {
-	t.Helper()
+func (s *Server) Setenv(tb testing.TB) {
+	tb.Helper()
 	for _, variable := range s.Environ() {
 		name, value, _ := strings.Cut(variable, "=")
-		t.Setenv(name, value)
+		tb.Setenv(name, value)
 	}
 }

@@ -20,6 +20,8 @@ const childArg = "__child"
 
 func TestMain(m *testing.M) {
 	GuardMain()
+	// A program with the race detector sleeps for a second when it exits, unless told not to.
+	must(os.Setenv("GORACE", "atexit_sleep_ms=0"))
 	if len(os.Args) > 2 && os.Args[1] == childArg {
 		playRole(os.Args[2], os.Args[3:])
 	}

@@ -1,0 +1,5 @@
+//go:build !race
+
+package s3lect_test
+
+const raceEnabled = false
