@@ -247,19 +247,6 @@ func ExampleNewLeadershipHandler() {
 	// leading: 200
 }
 
-// Opening makes no request. Credentials come from where all AWS tools take them.
-func ExampleOpenS3Storage() {
-	ctx := context.Background()
-	storage, err := s3lect.OpenS3Storage(ctx, "s3://my-bucket/elections?region=eu-central-1")
-	if err != nil {
-		panic(err)
-	}
-	_, _, err = storage.Get(ctx, "scheduler.json") // the first request
-	if err != nil && !errors.Is(err, s3lect.ErrStorageNotFound) {
-		panic(err)
-	}
-}
-
 func newExampleElector(id string, storage s3lect.Storage) *s3lect.S3Elector {
 	elector, err := s3lect.NewS3Elector(s3lect.S3ElectorOptions{
 		Config: &s3lect.ElectorConfig{
