@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -287,6 +288,30 @@ func TestWhatFailsVerification(t *testing.T) {
 		assert.False(t, report.Safe)
 		assert.Len(t, report.Checks, 1)
 	})
+}
+
+func TestAStorageThatFailedAndThenBreaksDownIsUnsafeNotAnError(t *testing.T) {
+	m := memory.New()
+	var writes atomic.Int64
+	report := verify(t, altered{Storage: m,
+		get: func(ctx context.Context, key string) ([]byte, string, error) {
+			if writes.Load() > 60 {
+				return nil, "", io.ErrUnexpectedEOF
+			}
+			return m.Get(ctx, key)
+		},
+		put: func(ctx context.Context, key string, data []byte, _ string) error {
+			writes.Add(1)
+			for {
+				_, etag, _ := m.Get(ctx, key)
+				if err := m.PutIfMatch(ctx, key, data, etag); !errors.Is(err, s3lect.ErrStoragePrecondition) {
+					return err
+				}
+			}
+		},
+	})
+	assert.False(t, report.Safe)
+	assert.Subset(t, failedChecks(report), []string{createRace, secondCreate, staleReplace, "all checks could be made"})
 }
 
 func TestStaleReadsAreReportedAndSafe(t *testing.T) {
