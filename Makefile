@@ -20,6 +20,7 @@ SEEDS       ?= 10000
 START       ?= 1
 SEED        ?=
 SIMTIMEOUT  ?= 3h
+CRASHES     ?= 1000
 COUNT       ?= 5
 FUZZTIME    ?= 30s
 BENCH       ?= .
@@ -79,6 +80,15 @@ else
 	$(GO) test -run '^TestMixedSchedule$$' -count=1 -timeout=$(SIMTIMEOUT) -v $(TESTFLAGS) ./internal/sim \
 		-args -sim.seed=$(SEED)
 endif
+
+.PHONY: mutants
+mutants: ## Make deliberate mistakes in the protocol; the simulation must catch each
+	$(GO) test -run '^TestMutantsAreCaught$$' -count=1 -timeout=30m -v $(TESTFLAGS) ./internal/sim -args -sim.mutants
+
+.PHONY: failover
+failover: ## Measure failover and handoff over CRASHES simulated crashes, and requests per hour
+	$(GO) test -run '^(TestFailoverStaysWithinItsBounds|TestRequestsPerHourOfASteadyElection)$$' -count=1 -timeout=30m -v \
+		$(TESTFLAGS) ./internal/sim -args -sim.crashes=$(CRASHES)
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME

@@ -38,11 +38,11 @@ func (f *fakeElector) GetLeadershipStatus() *LeadershipStatus {
 	return &LeadershipStatus{IsLeader: f.leads, LeaderLastSeen: f.seen, Term: 7}
 }
 
-func ask(t *testing.T, h http.Handler, method string) *http.Response {
+func ask(t *testing.T, h http.Handler, method string) *httptest.ResponseRecorder {
 	t.Helper()
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, "/health/leadership", http.NoBody))
-	return w.Result()
+	return w
 }
 
 func TestHandlerAnswersTheRecordOnlyWhileLeading(t *testing.T) {
@@ -51,9 +51,9 @@ func TestHandlerAnswersTheRecordOnlyWhileLeading(t *testing.T) {
 	h := NewLeadershipHandler(e, nil)
 
 	answer := ask(t, h, http.MethodGet)
-	assert.Equal(t, http.StatusOK, answer.StatusCode)
-	assert.Equal(t, "application/json", answer.Header.Get("Content-Type"))
-	assert.Equal(t, "no-store", answer.Header.Get("Cache-Control"))
+	assert.Equal(t, http.StatusOK, answer.Code)
+	assert.Equal(t, "application/json", answer.Header().Get("Content-Type"))
+	assert.Equal(t, "no-store", answer.Header().Get("Cache-Control"))
 	var r LeaderRecord
 	require.NoError(t, json.NewDecoder(answer.Body).Decode(&r))
 	assert.Equal(t, "fake", r.LeaderID)
@@ -62,10 +62,10 @@ func TestHandlerAnswersTheRecordOnlyWhileLeading(t *testing.T) {
 	assert.EqualValues(t, 7, r.Term)
 
 	e.leads = false
-	assert.Equal(t, http.StatusNotFound, ask(t, h, http.MethodGet).StatusCode)
+	assert.Equal(t, http.StatusNotFound, ask(t, h, http.MethodGet).Code)
 	answer = ask(t, h, http.MethodPost)
-	assert.Equal(t, http.StatusMethodNotAllowed, answer.StatusCode)
-	assert.Equal(t, http.MethodGet, answer.Header.Get("Allow"))
+	assert.Equal(t, http.StatusMethodNotAllowed, answer.Code)
+	assert.Equal(t, http.MethodGet, answer.Header().Get("Allow"))
 }
 
 func TestHealthServerServesOverTLSAndStops(t *testing.T) {

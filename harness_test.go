@@ -112,17 +112,17 @@ func (s *memStorage) swap(key string, data []byte, etag string) bool {
 	return true
 }
 
-// put replaces the object, whatever it is.
-func (s *memStorage) put(key string, data []byte) {
+// put replaces the record, whatever it is.
+func (s *memStorage) put(data []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.objects[key] = data
+	s.objects[testKey] = data
 }
 
-func (s *memStorage) delete(key string) {
+func (s *memStorage) delete() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.objects, key)
+	delete(s.objects, testKey)
 }
 
 // record returns the record on the storage.

@@ -214,13 +214,20 @@ func lockStore(ctx context.Context, root *os.Root) (*os.File, error) {
 			_ = lock.Close()
 			return nil, err
 		}
-		held, err1 := lock.Stat()
-		named, err2 := root.Stat(lockFile)
-		if err1 == nil && err2 == nil && os.SameFile(held, named) {
+		if isLockFile(root, lock) {
 			return lock, nil
 		}
 		unlockStore(lock)
 	}
+}
+
+func isLockFile(root *os.Root, f *os.File) bool {
+	held, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	named, err := root.Stat(lockFile)
+	return err == nil && os.SameFile(held, named)
 }
 
 // unlockStore ignores errors: closing the file drops the lock in any case.

@@ -181,10 +181,13 @@ func TestALockFileThatWasRemovedExcludesNobodyAndIsTakenAgain(t *testing.T) {
 	defer root.Close()
 	old, err := lockStore(t.Context(), root)
 	require.NoError(t, err)
+	assert.True(t, isLockFile(root, old))
 	require.NoError(t, root.Remove(lockFile))
+	assert.False(t, isLockFile(root, old), "a file that was removed")
 
 	lock, err := lockStore(t.Context(), root)
 	require.NoError(t, err)
+	assert.False(t, isLockFile(root, old), "a file that was replaced")
 	defer unlockStore(lock)
 	require.NoError(t, filelock.Unlock(old))
 	again, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)

@@ -13,7 +13,7 @@ func TestReadLeaderRecordTellsAbsentFromBad(t *testing.T) {
 	_, err := ReadLeaderRecord(t.Context(), s, testKey)
 	require.ErrorIs(t, err, ErrStorageNotFound)
 
-	s.put(testKey, []byte("hello"))
+	s.put([]byte("hello"))
 	_, err = ReadLeaderRecord(t.Context(), s, testKey)
 	require.ErrorIs(t, err, ErrBadRecord)
 	var bad *BadRecordError
@@ -21,7 +21,7 @@ func TestReadLeaderRecordTellsAbsentFromBad(t *testing.T) {
 	assert.Equal(t, testKey, bad.Key)
 	assert.Contains(t, err.Error(), "s3lect repair")
 
-	s.put(testKey, []byte(`{"leaderID":"a","lastUpdated":"2024-10-27T10:30:45Z","term":3}`))
+	s.put([]byte(`{"leaderID":"a","lastUpdated":"2024-10-27T10:30:45Z","term":3}`))
 	r, err := ReadLeaderRecord(t.Context(), s, testKey)
 	require.NoError(t, err)
 	assert.EqualValues(t, 3, r.Term)
@@ -39,7 +39,7 @@ func (s noETag) Get(ctx context.Context, key string) ([]byte, string, error) {
 
 func TestAnswerWithoutAnETagIsAnError(t *testing.T) {
 	s := newMemStorage()
-	s.put(testKey, []byte(`{"lastUpdated":"0001-01-01T00:00:00Z"}`))
+	s.put([]byte(`{"lastUpdated":"0001-01-01T00:00:00Z"}`))
 	_, err := ReadLeaderRecord(t.Context(), noETag{s}, testKey)
 	require.ErrorContains(t, err, "without an ETag")
 }
@@ -54,7 +54,7 @@ func TestRepairWritesAResignedRecordAboveTheOldTerm(t *testing.T) {
 	} {
 		t.Run(old, func(t *testing.T) {
 			s := newMemStorage()
-			s.put(testKey, []byte(old))
+			s.put([]byte(old))
 			r, err := RepairLeaderRecord(t.Context(), s, testKey, etagOf([]byte(old)), 0)
 			require.NoError(t, err)
 			assert.Equal(t, want, r.Term)
@@ -66,7 +66,7 @@ func TestRepairWritesAResignedRecordAboveTheOldTerm(t *testing.T) {
 
 func TestRepairObeysTheLeastTermAndRefusesAnImpossibleOne(t *testing.T) {
 	s := newMemStorage()
-	s.put(testKey, []byte("x"))
+	s.put([]byte("x"))
 	_, err := RepairLeaderRecord(t.Context(), s, testKey, etagOf([]byte("x")), 1<<53)
 	require.ErrorContains(t, err, "choose another key")
 	r, err := RepairLeaderRecord(t.Context(), s, testKey, etagOf([]byte("x")), 100)
@@ -76,7 +76,7 @@ func TestRepairObeysTheLeastTermAndRefusesAnImpossibleOne(t *testing.T) {
 
 func TestRepairLeavesAnObjectThatHasChangedMeanwhile(t *testing.T) {
 	s := newMemStorage()
-	s.put(testKey, []byte("changed"))
+	s.put([]byte("changed"))
 	_, err := RepairLeaderRecord(t.Context(), s, testKey, etagOf([]byte("looked at")), 0)
 	require.ErrorIs(t, err, ErrStoragePrecondition)
 	assert.Equal(t, []byte("changed"), s.objects[testKey])

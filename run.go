@@ -69,7 +69,8 @@ func (r *run) begin() {
 
 // loop is the elector's one goroutine. It never waits for I/O, a hook or a caller.
 func (r *run) loop(ctx context.Context) {
-	defer context.AfterFunc(ctx, func() { r.do(r.quit) })()
+	forget := context.AfterFunc(ctx, func() { r.do(r.quit) })
+	defer forget()
 	for {
 		now := r.e.env.Now()
 		wake := r.settle(now)

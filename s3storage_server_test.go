@@ -8,7 +8,6 @@ import (
 
 	"github.com/seed-6dc909bb/s3lect"
 	"github.com/seed-6dc909bb/s3lect/internal/s3server"
-	"github.com/seed-6dc909bb/s3lect/storagetest"
 )
 
 func openServer(t *testing.T, url string) *s3lect.S3Storage {
@@ -16,15 +15,6 @@ func openServer(t *testing.T, url string) *s3lect.S3Storage {
 	storage, err := s3lect.OpenS3Storage(t.Context(), url)
 	require.NoError(t, err)
 	return storage
-}
-
-func TestS3StorageKeepsTheContractOnARealServer(t *testing.T) {
-	server := s3server.Start(t)
-	server.Setenv(t)
-	storagetest.Run(t, func(t *testing.T) s3lect.Storage {
-		t.Helper()
-		return openServer(t, server.URL(server.NewBucket(t)))
-	}, storagetest.TolerateTornReads())
 }
 
 func TestARealServerTakesUnquotedETags(t *testing.T) {

@@ -57,4 +57,7 @@ type LeadershipStatus struct {
 	Term int64 `json:"term"`
 	// LastError says what is wrong, and is empty when the last check succeeded.
 	LastError string `json:"lastError,omitempty"`
+	// Err is LastError for errors.Is and errors.As: ErrBadRecord, ErrDuplicateServerID,
+	// ErrStorageThrottled, or what the storage has said.
+	Err error `json:"-"`
 }

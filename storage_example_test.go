@@ -63,6 +63,7 @@ func ExampleVerifyStorage() {
 	// true  a read after a write sees it
 	// true  an ETag changes with the bytes
 	// true  a body matches its ETag
+	// true  a lone writer is never refused
 	// true  a race to replace has one winner
 	// safe: true
 }

@@ -24,6 +24,7 @@ const (
 	staleReadTries = 50
 	throttlePause  = time.Second
 	throttleTries  = 5
+	readTries      = 3
 )
 
 const verifyNote = "a leftover of a storage verification of s3lect, which can be deleted"
@@ -46,6 +47,8 @@ type verifier struct {
 	version int    // the last one that was to be written
 	last    []byte // the last body that is known to have landed; nil if that is not known
 	done    bool
+
+	refusals int // of a lone writer
 
 	reads, writes []time.Duration
 
@@ -88,12 +91,21 @@ func (v *verifier) tidy(ctx context.Context) {
 	}
 }
 
-// get reads one version.
+// get reads one version. A read may fail once in a while, and can be repeated.
 func (v *verifier) get(ctx context.Context) (data []byte, etag string, err error) {
-	err = v.patiently(ctx, func() error {
-		data, etag, err = v.storage.Get(ctx, v.key)
-		return err
-	})
+	for range readTries {
+		err = v.patiently(ctx, func() error {
+			data, etag, err = v.storage.Get(ctx, v.key)
+			return err
+		})
+		if err == nil || errors.Is(err, ErrStorageNotFound) || ctx.Err() != nil {
+			break
+		}
+		select {
+		case <-time.After(staleReadPause):
+		case <-ctx.Done():
+		}
+	}
 	return data, etag, err
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -30,6 +31,7 @@ const (
 	readsSee     = "a read after a write sees it"
 	etagChanges  = "an ETag changes with the bytes"
 	bodyMatches  = "a body matches its ETag"
+	loneWriter   = "a lone writer is never refused"
 	replaceRace  = "a race to replace has one winner"
 )
 
@@ -53,7 +55,7 @@ func requireSafe(t *testing.T, report *s3lect.StorageReport) {
 	t.Helper()
 	require.True(t, report.Safe, "%+v", report.Checks)
 	require.Empty(t, failedChecks(report))
-	require.Len(t, report.Checks, 9)
+	require.Len(t, report.Checks, 10)
 	assert.Positive(t, report.Read.P50)
 	assert.GreaterOrEqual(t, report.Write.P99, report.Write.P50)
 	assert.Equal(t, max(report.Read.P99, report.Write.P99), report.RoundTrip)
@@ -143,6 +145,7 @@ func TestAServerThatIgnoresConditionsFailsVerification(t *testing.T) {
 	report := verify(t, storage)
 	assert.False(t, report.Safe)
 	assert.Equal(t, []string{createRace, secondCreate, staleReplace, replaceRace}, failedChecks(report))
+	assert.Contains(t, detail(t, report, createRace), "writers were told that they had won")
 	assert.Empty(t, report.LeftBehind)
 }
 
@@ -286,6 +289,44 @@ func TestWhatFailsVerification(t *testing.T) {
 		assert.False(t, report.Safe)
 		assert.Len(t, report.Checks, 1)
 	})
+}
+
+func TestALoneWriterThatIsRefusedIsReportedAndSafe(t *testing.T) {
+	m := memory.New()
+	var writes atomic.Int64
+	report := verify(t, altered{Storage: m, put: func(ctx context.Context, key string, data []byte, etag string) error {
+		err := m.PutIfMatch(ctx, key, data, etag)
+		if n := writes.Add(1); err == nil && n > 40 && n%10 == 0 { // as if it had been sent twice
+			return s3lect.ErrStoragePrecondition
+		}
+		return err
+	}})
+	assert.Contains(t, failedChecks(report), loneWriter)
+	assert.Contains(t, detail(t, report, loneWriter), "send requests twice")
+}
+
+func TestAStorageThatFailedAndThenBreaksDownIsUnsafeNotAnError(t *testing.T) {
+	m := memory.New()
+	var writes atomic.Int64
+	report := verify(t, altered{Storage: m,
+		get: func(ctx context.Context, key string) ([]byte, string, error) {
+			if writes.Load() > 60 {
+				return nil, "", io.ErrUnexpectedEOF
+			}
+			return m.Get(ctx, key)
+		},
+		put: func(ctx context.Context, key string, data []byte, _ string) error {
+			writes.Add(1)
+			for {
+				_, etag, _ := m.Get(ctx, key)
+				if err := m.PutIfMatch(ctx, key, data, etag); !errors.Is(err, s3lect.ErrStoragePrecondition) {
+					return err
+				}
+			}
+		},
+	})
+	assert.False(t, report.Safe)
+	assert.Subset(t, failedChecks(report), []string{createRace, secondCreate, staleReplace, "all checks could be made"})
 }
 
 func TestStaleReadsAreReportedAndSafe(t *testing.T) {

@@ -2,6 +2,7 @@ package s3lect
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"time"
@@ -140,8 +141,11 @@ func (r *run) status(now lease.Instant, was LeadershipStatus) LeadershipStatus {
 	}
 	fails, err := r.machine.Troubles()
 	s.ConsecutiveFails = fails
+	if errors.Is(err, lease.ErrDuplicate) {
+		err = fmt.Errorf("%w: %q leads at %s in another session: give every candidate an ID of its own", ErrDuplicateServerID, s.ServerID, record.LeaderAddr)
+	}
 	if err != nil {
-		s.LastError = err.Error()
+		s.Err, s.LastError = err, err.Error()
 	}
 	return s
 }
@@ -149,6 +153,7 @@ func (r *run) status(now lease.Instant, was LeadershipStatus) LeadershipStatus {
 // differs reports whether two statuses differ in more than times and counts.
 func differs(a, b LeadershipStatus) bool {
 	a.LeaderLastSeen, a.LastElectionTime, a.ConsecutiveFails = b.LeaderLastSeen, b.LastElectionTime, b.ConsecutiveFails
+	a.Err, b.Err = nil, nil // LastError says the same, and errors cannot always be compared
 	return a != b
 }
 

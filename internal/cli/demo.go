@@ -8,42 +8,49 @@ import (
 	"github.com/seed-6dc909bb/s3lect/internal/demo"
 )
 
+const demoLong = `Start five processes that elect a leader through one file in a temporary
+directory, and make things go wrong: kill the leader, freeze it, ask it to step
+down, have it hand over, cut it off from storage. Takes about forty seconds;
+nothing but this program is needed, and nothing stays behind.
+
+Every process writes down, every two milliseconds, whether it believes to lead.
+At the end these audits are compared. The demo draws who believed what and when,
+and tells how long each failover took and for how long two processes believed to
+lead at once: that must be 0 ms.
+
+On a terminal it draws a live table, elsewhere it prints a line for each event.
+NO_COLOR is obeyed.
+
+Exit status: 0 there never were two leaders, 1 there were two, or the demo
+failed, 2 wrong usage`
+
 // newDemoCommand returns the command that shows an election to somebody who has never seen one.
 func newDemoCommand() *cobra.Command {
 	opts := demo.Options{Members: demo.DefaultMembers, Lease: demo.DefaultLease}
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Watch processes elect a leader while things go wrong",
-		Long: `Starts five processes that elect a leader through one file in a temporary
-directory, and makes things go wrong: it kills the leader, freezes it, has it
-step down, has it hand over, and cuts it off from storage. Takes about forty
-seconds; nothing but this program is needed, and nothing stays behind.
-
-Every process writes down, every two milliseconds, whether it believes that it
-leads. At the end these audits are compared: the demo draws who believed what
-when, tells how long each failover took, and for how long two processes believed
-at once that they led. That must be 0 ms.
-
-On a terminal it draws a live table, elsewhere it writes a line for each event.
-NO_COLOR is obeyed.
-
-Exit status: 0 if there never were two leaders, 1 if there were, or if the demo
-could not be played, 2 wrong usage.`,
+		Long:  demoLong,
 		Example: `  s3lect demo
   s3lect demo --plain --members 3 --lease 2s
   s3lect demo --json | jq .twoLeadersMillis`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := opts.Validate(); err != nil {
+				return usageErrorf("--%w", err)
+			}
 			opts.Out, opts.Err = cmd.OutOrStdout(), cmd.ErrOrStderr()
 			return demo.Run(cmd.Context(), opts)
 		},
 	}
 	flags := cmd.Flags()
-	flags.IntVar(&opts.Members, "members", opts.Members, "number of processes, 3 to 9")
-	flags.DurationVar(&opts.Lease, "lease", opts.Lease, "how long a silent leader keeps the others out; the demo takes some 13 leases")
-	flags.BoolVar(&opts.Plain, "plain", false, "write a line for each event, also on a terminal")
-	flags.BoolVar(&opts.JSON, "json", false, "write the result as JSON, and the events to standard error")
+	flags.IntVar(&opts.Members, "members", opts.Members, "`number` of processes, 3 to 9")
+	flags.DurationVar(&opts.Lease, "lease", opts.Lease, "`time` that a silent leader keeps the others out; the demo takes some 13 leases")
+	flags.BoolVar(&opts.Plain, "plain", false, "print a line for each event, also on a terminal")
+	flags.BoolVar(&opts.JSON, "json", false, "print the result as JSON, and the events to standard error")
 	flags.BoolVar(&opts.Keep, "keep", false, "keep the directory with the record, the audits and the logs")
+	flags.SortFlags = false
+	markFlagOnly(cmd, "lease") // the environment may name that of a real election
 	return cmd
 }
 

@@ -12,14 +12,18 @@ import (
 
 func TestDemoRefusesBadNumbersByName(t *testing.T) {
 	for text, args := range map[string][]string{
-		"members 2 must be between 3 and 9":       {"--members", "2"},
-		"lease 1ms must be between 500ms and 30s": {"--lease", "1ms"},
+		"--members 2 must be between 3 and 9":       {"--members", "2"},
+		"--lease 1ms must be between 500ms and 30s": {"--lease", "1ms"},
 	} {
 		cmd := newDemoCommand()
 		cmd.SetArgs(args)
 		cmd.SetOut(io.Discard)
 		cmd.SetErr(io.Discard)
-		require.ErrorContains(t, cmd.Execute(), text)
+		err := cmd.Execute()
+		require.ErrorContains(t, err, text)
+		exit, ok := asExit(err)
+		require.True(t, ok)
+		assert.Equal(t, exitUsage, exit.code)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"regexp"
 	"text/tabwriter"
 	"time"
 
@@ -74,11 +75,7 @@ func writeReport(w io.Writer, r *s3lect.StorageReport, complete bool) error {
 	var b bytes.Buffer
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for _, c := range r.Checks {
-		fmt.Fprintf(t, "%s\t%s", verdict(c), c.Name)
-		if c.Detail != "" {
-			fmt.Fprintf(t, "\t%s", c.Detail)
-		}
-		fmt.Fprintln(t)
+		fmt.Fprintf(t, "%s\t%s\t%s\n", verdict(c), c.Name, c.Detail)
 	}
 	_ = t.Flush() // into memory
 	if r.Read.Count > 0 || r.Write.Count > 0 {
@@ -92,9 +89,12 @@ func writeReport(w io.Writer, r *s3lect.StorageReport, complete bool) error {
 		b.WriteString("\n")
 		writeConclusion(&b, r)
 	}
-	_, err := b.WriteTo(w)
+	_, err := w.Write(lineEnds.ReplaceAll(b.Bytes(), nil))
 	return err
 }
+
+// lineEnds are the blanks that a table leaves behind its last column.
+var lineEnds = regexp.MustCompile(`(?m) +$`)
 
 func verdict(c s3lect.StorageCheck) string {
 	switch {

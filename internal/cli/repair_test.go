@@ -15,11 +15,11 @@ import (
 	"github.com/seed-6dc909bb/s3lect/stores/memory"
 )
 
-func stored(t *testing.T, storage s3lect.Storage) string {
+func assertStored(t *testing.T, storage s3lect.Storage, want string) {
 	t.Helper()
 	data, _, err := storage.Get(t.Context(), "leader.json")
 	require.NoError(t, err)
-	return string(data)
+	assert.Equal(t, want, string(data))
 }
 
 func TestRepairOnlyShowsUnlessForced(t *testing.T) {
@@ -37,7 +37,7 @@ The object, 27 bytes:
 If it is not needed, --force replaces it; --backup FILE keeps it in a file.
 $`, out)
 	assert.Empty(t, says)
-	assert.Equal(t, badRecord, stored(t, storage))
+	assertStored(t, storage, badRecord)
 }
 
 func TestBytesThatATerminalWouldObeyAreEncoded(t *testing.T) {
@@ -123,7 +123,7 @@ func TestNothingIsReplacedWithoutItsBackup(t *testing.T) {
 		code, _, says := newTerminal(t).on(storage).run(with("repair", "--force", "--backup", backup)...)
 		assert.Equal(t, exitFailure, code)
 		assert.Contains(t, says, "nothing was replaced: create the backup: ")
-		assert.Equal(t, badRecord, stored(t, storage))
+		assertStored(t, storage, badRecord)
 	})
 }
 
@@ -145,7 +145,7 @@ func TestRepairGivesWayToWhoeverWrites(t *testing.T) {
 				code, _, says := newTerminal(t).on(storage).run(with("repair", append(c.args, "--force")...)...)
 				assert.Equal(t, exitFailure, code)
 				assert.Contains(t, says, "has been written in the meantime, and was left as it is")
-				assert.Equal(t, renewedRecord, stored(t, storage))
+				assertStored(t, storage, renewedRecord)
 			})
 		})
 	}
@@ -159,7 +159,7 @@ func TestValidRecordNeedsAFurtherWord(t *testing.T) {
 		code, _, says := newTerminal(t).on(storage).run(with("repair", "--force")...)
 		assert.Equal(t, exitFailure, code)
 		assert.Contains(t, says, `"leader.json" is a valid leader record`)
-		assert.Equal(t, heldRecord, stored(t, storage))
+		assertStored(t, storage, heldRecord)
 
 		code, _, says = newTerminal(t).on(storage).run(with("repair", "--force", "--replace-valid")...)
 		assert.Equal(t, exitOK, code, says)

@@ -69,7 +69,7 @@ func overlaps(all []belief) []overlap {
 	for _, b := range all {
 		edges = append(edges, edge{b.From, +1, b.Process}, edge{b.To, -1, b.Process})
 	}
-	slices.SortFunc(edges, func(a, b edge) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.open, b.open)) })
+	slices.SortFunc(edges, func(a, b edge) int { return cmp.Compare(a.at, b.at) })
 
 	var found []overlap
 	believing := map[string]int{}

@@ -131,7 +131,7 @@ func TestASingleYesOfAThawedProcessIsAnOverlap(t *testing.T) {
 		b.Process = "next"
 		all = append(all, b)
 	}
-	assert.Equal(t, instantOfBelief, together(all))
+	assert.Equal(t, time.Microsecond, together(all))
 	assert.Equal(t, 2*ms, atWorst(all))
 }
 
@@ -140,6 +140,20 @@ func TestTheWorstCaseReachesToTheNeighbouringNoes(t *testing.T) {
 	b := belief{Process: "b", From: 6 * ms, To: 9 * ms, Earliest: 4 * ms, Latest: 9 * ms}
 	assert.Zero(t, together([]belief{a, b}))
 	assert.Equal(t, 3*ms, atWorst([]belief{a, b}))
+}
+
+func TestTheSuccessorIsAnotherProcess(t *testing.T) {
+	ch := &chronicle{believed: []belief{
+		{ID: "alpha", Term: 1, From: 1 * time.Second, To: 10 * time.Second},
+		{ID: "alpha", Term: 2, From: 11 * time.Second, To: 12 * time.Second}, // it won once more
+		{ID: "bravo", Term: 3, From: 14 * time.Second, To: 20 * time.Second},
+	}}
+	f := ch.outcome(struck{fault: faults[resign], ID: "alpha", At: 9 * time.Second})
+	assert.Equal(t, "bravo", f.Successor)
+	assert.Equal(t, int64(3), f.Term)
+	assert.Equal(t, Millis(5*time.Second), f.Failover)
+	assert.Equal(t, Millis(3*time.Second), f.Outlived)
+	assert.Equal(t, Millis(2*time.Second), f.Leaderless)
 }
 
 func TestAnAuditCutShortByAKillIsRead(t *testing.T) {

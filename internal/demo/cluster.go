@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"slices"
 	"sync"
@@ -297,8 +298,9 @@ func (c *cluster) strike(ctx context.Context, kind faultKind, id string) error {
 	var err error
 	switch kind {
 	case kill:
-		if err = l.process.os.Kill(); err == nil {
+		if err = l.process.os.Kill(); err == nil || errors.Is(err, os.ErrProcessDone) {
 			<-l.process.ended
+			err = nil
 		}
 	case freezing:
 		err = freeze(l.process.os)
@@ -308,6 +310,9 @@ func (c *cluster) strike(ctx context.Context, kind faultKind, id string) error {
 		err = c.ask(ctx, l, "transfer "+to)
 	case cut:
 		err = c.ask(ctx, l, "cut")
+	}
+	if err != nil && kind != kill && l.process.hasEnded() { // somebody else ended it first
+		err = errNotStruck
 	}
 	if errors.Is(err, errNotStruck) {
 		c.set(func() { c.struck = c.struck[:len(c.struck)-1] })
@@ -345,6 +350,9 @@ func (c *cluster) mend(ctx context.Context, kind faultKind, id string) error {
 		err = thaw(l.process.os)
 	case cut:
 		err = c.ask(ctx, l, "heal")
+	}
+	if l.process.hasEnded() && kind != kill { // somebody else ended it meanwhile
+		err = nil
 	}
 	c.set(func() {
 		c.struck[len(c.struck)-1].Until = at

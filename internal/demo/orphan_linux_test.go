@@ -13,11 +13,15 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
-// A frozen process cannot notice that its input has ended: the kernel has to see to it.
+// A frozen process cannot notice that its input has ended: the kernel has to see to it. The test
+// becomes the members' new parent, in their session, as the first process of a container would;
+// otherwise the kernel would also hang up on them, for being a stopped group without a shell.
 func TestNoMemberNotEvenAFrozenOneOutlivesAKilledDemo(t *testing.T) {
 	t.Parallel()
+	require.NoError(t, unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
 	self, err := os.Executable()
 	require.NoError(t, err)
 	parent := exec.Command(self, t.TempDir())

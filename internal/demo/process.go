@@ -75,6 +75,16 @@ func (p *process) send(command string) error {
 	return nil
 }
 
+// hasEnded says whether the process is gone.
+func (p *process) hasEnded() bool {
+	select {
+	case <-p.ended:
+		return true
+	default:
+		return false
+	}
+}
+
 // lastWords returns the last line of a log.
 func lastWords(logFile string) string {
 	data, err := os.ReadFile(logFile)

@@ -61,8 +61,8 @@ func run(ctx context.Context, opts Options, dir string) error {
 	endShow := d.show(c)
 	err := play(ctx, c, opts.Lease)
 	ended := clock()
+	endShow() // before anything that takes time: whoever is impatient gets the terminal back as it was
 	c.stop()
-	endShow()
 	if ctx.Err() != nil {
 		return fmt.Errorf("the demo was interrupted, and all its processes have ended: %w", context.Cause(ctx))
 	}

@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -36,20 +38,38 @@ func (w *witness) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// started collects the processes that a demo starts.
-func started(member func(MemberOptions) *exec.Cmd) (*[]*exec.Cmd, func(MemberOptions) *exec.Cmd) {
-	var all []*exec.Cmd
-	return &all, func(o MemberOptions) *exec.Cmd {
+// roster collects the processes that a demo starts.
+type roster struct {
+	mu        sync.Mutex
+	processes []*exec.Cmd
+}
+
+func (r *roster) enter(member func(MemberOptions) *exec.Cmd) func(MemberOptions) *exec.Cmd {
+	return func(o MemberOptions) *exec.Cmd {
 		cmd := member(o)
-		all = append(all, cmd)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.processes = append(r.processes, cmd)
 		return cmd
 	}
 }
 
-func assertAllEnded(t *testing.T, processes []*exec.Cmd) {
+// kill ends the latest process of a member.
+func (r *roster) kill(id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, cmd := range slices.Backward(r.processes) {
+		if cmd.Args[1] == id {
+			_ = cmd.Process.Kill() // the demo tells whether it worked
+			return
+		}
+	}
+}
+
+func (r *roster) assertAllEnded(t *testing.T) {
 	t.Helper()
-	assert.NotEmpty(t, processes)
-	for _, cmd := range processes {
+	assert.NotEmpty(t, r.processes)
+	for _, cmd := range r.processes {
 		assert.NotNil(t, cmd.ProcessState, "a process outlived the demo")
 	}
 }
@@ -59,13 +79,14 @@ func TestRealProcessesUnderRealFaultsNeverHaveTwoLeaders(t *testing.T) {
 		t.Skip("takes some 13 seconds")
 	}
 	t.Parallel()
-	processes, member := started(testProgram(honestly))
+	var processes roster
 	var out, errs bytes.Buffer
 	err := Run(t.Context(), Options{
-		Members: 5, Lease: time.Second, JSON: true, Out: &out, Err: &errs, member: member, tempDir: t.TempDir(),
+		Members: 5, Lease: time.Second, JSON: true, Out: &out, Err: &errs,
+		member: processes.enter(testProgram(honestly)), tempDir: t.TempDir(),
 	})
 	require.NoError(t, err, "%s", &errs)
-	assertAllEnded(t, *processes)
+	processes.assertAllEnded(t)
 
 	var result struct {
 		Faults []struct {
@@ -109,7 +130,8 @@ func TestAMemberThatLiesIsFoundOut(t *testing.T) {
 	}
 	t.Parallel()
 	dir := t.TempDir()
-	processes, member := started(testProgram(func(id string) string {
+	var processes roster
+	member := processes.enter(testProgram(func(id string) string {
 		if id == "echo" {
 			return "liar"
 		}
@@ -118,9 +140,9 @@ func TestAMemberThatLiesIsFoundOut(t *testing.T) {
 	var out, errs bytes.Buffer
 	err := Run(t.Context(), Options{Members: 5, Lease: minLease, Out: &out, Err: &errs, member: member, tempDir: dir})
 	require.ErrorIs(t, err, ErrTwoLeaders, "%s", &out)
-	assertAllEnded(t, *processes)
+	processes.assertAllEnded(t)
 	assert.Contains(t, out.String(), "TWO LEADERS")
-	assert.Contains(t, out.String(), "echo.1")
+	assert.Regexp(t, `echo\.\d`, out.String())
 	assert.Contains(t, out.String(), "!!!", "the timeline marks it")
 	assert.DirExists(t, filepath.Join(dir, onlyEntry(t, dir), "audit"), "the evidence is kept")
 	assert.Contains(t, errs.String(), onlyEntry(t, dir))
@@ -139,30 +161,58 @@ func TestAnInterruptedDemoLeavesNothingBehind(t *testing.T) {
 	dir := t.TempDir()
 	ctx, cancel := context.WithCancelCause(t.Context())
 	defer cancel(nil)
-	processes, member := started(testProgram(honestly))
+	var processes roster
 	out := &witness{want: "leads, term 1", seen: make(chan struct{})}
 	interrupt := errors.New("interrupt")
 	go func() {
 		<-out.seen
 		cancel(interrupt)
 	}()
-	err := Run(ctx, Options{Members: 3, Lease: 2 * time.Second, Out: out, Err: &bytes.Buffer{}, member: member, tempDir: dir})
+	err := Run(ctx, Options{
+		Members: 3, Lease: 2 * time.Second, Out: out, Err: &bytes.Buffer{},
+		member: processes.enter(testProgram(honestly)), tempDir: dir,
+	})
 	require.ErrorIs(t, err, interrupt)
-	assertAllEnded(t, *processes)
+	processes.assertAllEnded(t)
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	assert.Empty(t, entries)
 }
 
+// People who try the demo may well end a process by hand, even the one that the demo has frozen.
+func TestTheDemoGoesOnWhenAFrozenMemberIsEndedFromOutside(t *testing.T) {
+	if testing.Short() || !canFreeze {
+		t.Skip("takes some 7 seconds, and a system that can freeze a process")
+	}
+	t.Parallel()
+	var processes roster
+	out := &witness{want: "leads, term 3", seen: make(chan struct{})}
+	go func() {
+		<-out.seen
+		out.mu.Lock()
+		defer out.mu.Unlock()
+		frozen := regexp.MustCompile(`(\w+) frozen`).FindStringSubmatch(out.text.String())[1]
+		processes.kill(frozen)
+	}()
+	err := Run(t.Context(), Options{
+		Members: 4, Lease: minLease, Out: out, Err: &bytes.Buffer{},
+		member: processes.enter(testProgram(honestly)), tempDir: t.TempDir(),
+	})
+	require.NoError(t, err, "%s", &out.text)
+	processes.assertAllEnded(t)
+	assert.Contains(t, out.text.String(), "was ended from outside: signal: killed")
+}
+
 func TestAMemberThatCannotWorkEndsTheDemoWithItsWords(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	processes, member := started(testProgram(func(string) string { return "broken" }))
+	var processes roster
+	member := processes.enter(testProgram(func(string) string { return "broken" }))
 	var errs bytes.Buffer
 	err := Run(t.Context(), Options{Members: 3, Lease: minLease, Out: &bytes.Buffer{}, Err: &errs, member: member, tempDir: dir})
 	require.ErrorContains(t, err, "ended by itself")
 	require.ErrorContains(t, err, "this member never works")
-	assertAllEnded(t, *processes)
+	processes.assertAllEnded(t)
 	assert.Contains(t, errs.String(), onlyEntry(t, dir), "the logs are kept")
 }
 

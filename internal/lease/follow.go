@@ -49,7 +49,7 @@ func (m *Machine) Troubles() (int, error) {
 		fails += m.own.fails
 	}
 	if fails == 0 && m.duplicated() {
-		return 0, fmt.Errorf("%w: %q leads at %q: give every candidate an ID of its own", ErrDuplicate, m.cfg.ID, m.seen.record.LeaderAddr)
+		return 0, ErrDuplicate
 	}
 	if fails == 0 {
 		return 0, nil

@@ -1,0 +1,58 @@
+// Package sim is the judge of the elector: a cluster in fake time, in which everything goes wrong
+// that may go wrong, and some things that may not.
+//
+// The electors are real. Five of them run in a bubble of testing/synctest, each on a machine of its
+// own ([host]: clocks that run at wrong rates, step and stand still; timers; freezing, suspension,
+// death), on a way of its own ([link]: latency and faults) to one linearizable [store]. The
+// [nemesis] makes trouble at random moments, the [weather] at every request. Every decision comes
+// from streams of random numbers that are derived from the seed, one per purpose ([dice]), so that
+// a failing seed replays with its log:
+//
+//	go test ./internal/sim -run TestMixedSchedule -v -args -sim.seed=N
+//
+// # What is judged
+//
+// The [monitor] looks at every commit, every change of leadership, every answer, every action, and
+// on a tick of 100 ms. It holds the electors to this:
+//
+//   - At any instant at most one process sees IsLeader() == true, each by its own clock. Frozen and
+//     suspended processes count.
+//   - A leader's trust, and what it says remains of it, ends at sent + 0.9 × lease of its last write
+//     that took effect, by its own clock, and at 0.9/0.95 of the lease in true time.
+//   - Nobody claims a record before its holder's lease can have passed on the fastest clock allowed,
+//     nor one that names another successor, nor within a lease of its own resignation.
+//   - Terms grow by one with each leadership, on the storage and among leaders; the leader's Term is
+//     that of the record it wrote.
+//   - Hooks strictly alternate and never overlap with each other or with work.
+//   - Contexts end when the leadership does, with a LeadershipEnd as their cause. While work runs
+//     whose context has not ended, or that is within the time its LeadershipEnd promised, nobody
+//     else leads. Nothing is released or claimed while work or a hook runs.
+//   - An object that is no leader record is never replaced by an elector.
+//   - Each write has a fresh nonce; a claim clears the successor; a resignation is not taken back.
+//   - Term, Remaining, IsLeader, the status and Watch agree; WaitForLeadership never returns nil to
+//     a non-leader.
+//   - No attempt lasts longer than a fifth of the lease; nobody makes more than 25 requests in any
+//     second, or more than 2 a second over a whole run; Stop ends, and nothing is asked after it.
+//   - When the trouble ends there is a leader within the bound, then for two leases exactly one, the
+//     same, whom everybody names; and no goroutine is left.
+//
+// # What is excused
+//
+// The promise rests on assumptions, and where the simulation breaks one of them it says what still
+// holds.
+//
+//   - The object is deleted only when every candidate was last shown a record of the present
+//     leadership with its present lease, when no write that would create the object is under way,
+//     and nobody is started until it exists again. Then safety and the growth of terms hold all the
+//     same. A candidate that has never seen the object would rightly take it for a first election.
+//   - A stranger's object is replaced by a fresh record, which invites the next leader, only after a
+//     lease; by the bytes that were there before at any time. What repairs by hand must wait, too.
+//   - A suspended machine has its wall clock alone to tell how long it has slept, so that one does
+//     not step backwards within two leases of a suspension.
+//   - A frozen process cannot be told that its lease is over, so its work counts again when it runs
+//     again. After a suspension, or a step of the wall clock, an elector has a tenth of its lease to
+//     notice, because timers count on the monotonic clock. IsLeader is right at once.
+//   - A torn read needs a commit during that read; a read can be stale, but not both.
+//   - Two opposite steps of the wall clock before the elector has looked leave it leading: it was
+//     one leadership all along.
+package sim
