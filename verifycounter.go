@@ -28,11 +28,11 @@ func (v *verifier) racedCounter(ctx context.Context) error {
 	begin := time.Now()
 	_ = together(verifyCounters, func(i int) error {
 		for done := 0; done < verifyIncrements && time.Since(begin) < verifyCounting && ctx.Err() == nil; {
-			data, etag, err := v.get(ctx)
+			current, etag, err := v.get(ctx)
 			if err != nil {
 				continue // get has paused
 			}
-			version, whole := probeVersion(data)
+			version, whole := probeVersion(current)
 			if !whole {
 				parts.Add(1)
 				continue
