@@ -67,7 +67,7 @@ type S3Elector struct {
 	mu      sync.Mutex     // guards what follows; never held during I/O or a hook
 	config  *ElectorConfig // never changed, only replaced
 	run     *run           // nil while stopped
-	work    *assignment
+	work    *assignment    // of the Lead that runs; nil if none does
 	status  LeadershipStatus
 	feed    *change       // the latest change of status; the next one is linked to it
 	checked chan struct{} // closed when a check completes; nil while nobody waits for that
@@ -123,7 +123,7 @@ func (e *S3Elector) Start(ctx context.Context) error {
 	if e.run != nil {
 		return ErrAlreadyStarted
 	}
-	e.run = newRun(ctx, e)
+	e.run = newRun(ctx, e, nil)
 	go e.run.loop(ctx)
 	return nil
 }

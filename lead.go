@@ -70,7 +70,7 @@ func (e *S3Elector) assign(ctx context.Context, a *assignment) (r *run, own bool
 	e.work = a
 	r, own = e.run, e.run == nil
 	if own {
-		e.run = newRun(ctx, e)
+		e.run = newRun(ctx, e, a)
 		r = e.run
 	}
 	e.mu.Unlock()

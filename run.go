@@ -36,15 +36,15 @@ type run struct {
 	restart    bool // the configuration names another candidate or key
 }
 
-// newRun is called with e.mu held.
-func newRun(ctx context.Context, e *S3Elector) *run {
+// newRun is called with e.mu held. The work is that of a Lead that starts the elector; else nil.
+func newRun(ctx context.Context, e *S3Elector, work *assignment) *run {
 	r := &run{
 		e:        e,
 		commands: make(chan command),
 		ending:   make(chan struct{}),
 		done:     make(chan struct{}),
 		base:     context.WithoutCancel(ctx),
-		work:     e.work,
+		work:     work,
 		config:   e.config,
 		timer:    e.env.NewTimer(),
 	}

@@ -59,7 +59,7 @@ type verifier struct {
 func (v *verifier) run(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
 		v.missingObject, v.raceToCreate, v.secondCreate, v.freshReplace, v.staleReplace,
-		v.sequence, v.underWrites, v.raceToReplace,
+		v.sequence, v.underWrites, v.raceToReplace, v.racedCounter,
 	} {
 		if err := step(ctx); err != nil || v.done {
 			return err
@@ -101,10 +101,7 @@ func (v *verifier) get(ctx context.Context) (data []byte, etag string, err error
 		if err == nil || errors.Is(err, ErrStorageNotFound) || ctx.Err() != nil {
 			break
 		}
-		select {
-		case <-time.After(staleReadPause):
-		case <-ctx.Done():
-		}
+		v.pause(ctx, staleReadPause)
 	}
 	return data, etag, err
 }

@@ -210,28 +210,38 @@ type reading struct {
 	etag    string
 	version int
 	whole   bool
+	failed  error // instead of all that
 }
 
 func (v *verifier) readWhile(ctx, writing context.Context) (list []reading, err error) {
 	for writing.Err() == nil {
-		data, etag, err := v.get(ctx)
-		if err != nil {
-			return nil, err
+		data, etag, err := v.storage.Get(ctx, v.key)
+		switch {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case err != nil:
+			list = append(list, reading{failed: err})
+			v.pause(ctx, staleReadPause)
+		default:
+			version, whole := probeVersion(data)
+			list = append(list, reading{etag: etag, version: version, whole: whole})
 		}
-		version, whole := probeVersion(data)
-		list = append(list, reading{etag, version, whole})
 	}
 	return list, nil
 }
 
 // judge tells the harmless kind of torn reads, which cannot lead to a write, from the others.
 func (v *verifier) judge(versions map[string]int, readings [][]reading) {
-	total, parts, older, newer := 0, 0, 0, 0
+	total, parts, older, newer, failed := 0, 0, 0, 0, 0
+	var failure error
 	for _, list := range readings {
 		for _, r := range list {
 			total++
 			version, known := versions[r.etag]
 			switch {
+			case r.failed != nil:
+				failed++
+				failure = r.failed
 			case !r.whole:
 				parts++
 			case known && version > r.version:
@@ -252,6 +262,10 @@ func (v *verifier) judge(versions map[string]int, readings [][]reading) {
 	default:
 		v.record(name, true, "%d reads during %d writes", total, len(versions)-1)
 	}
+	v.add(StorageCheck{
+		Name: "reads succeed while there are writes", Passed: failed == 0,
+		Detail: when(failed > 0, fmt.Sprintf("%d of %d reads failed: %v", failed, total, failure)),
+	})
 }
 
 func (v *verifier) raceToReplace(ctx context.Context) error {

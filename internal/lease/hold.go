@@ -23,6 +23,7 @@ type reign struct {
 	record    Record  // of that version
 	attempts  []attempt
 	trust     Instant
+	lease     time.Duration // that trust was counted with
 	renewed   Instant       // when the write that trust rests on was sent
 	renewAt   time.Duration // when to write next
 	urgent    bool          // write as soon as possible: the configuration has changed
@@ -86,7 +87,7 @@ func (m *Machine) hold(now Instant) time.Duration {
 		}
 		// The wall clock can run ahead, after a suspension above all, while timers count on the
 		// monotonic one: look now and then.
-		ends = now.Mono + min(left, m.cfg.Lease/16)
+		ends = now.Mono + min(left, m.lease()/16)
 	case resigning:
 		if ends = r.giveUp; now.Mono >= ends || !now.Before(r.trust) {
 			m.released(now, ErrLapsed)
@@ -120,6 +121,7 @@ func (m *Machine) renew(now Instant) {
 	if m.phase == leading {
 		// A follower may count the lease of this write from now on, whether its reply arrives or not.
 		r.trust = r.trust.earlier(now.Add(trusted(m.cfg.Lease)))
+		r.lease = min(r.lease, m.cfg.Lease)
 	}
 	r.urgent = false
 	r.renewAt = now.Mono + m.renewInterval()
@@ -204,7 +206,7 @@ func (m *Machine) confirmed(now Instant, at attempt, etag string) {
 		m.phase = confirming // too late to lead on; write again
 		r.renewAt = now.Mono
 	case was != leading:
-		r.trust, r.renewed = trust, at.sent
+		r.trust, r.lease, r.renewed = trust, at.record.Lease, at.sent
 		r.renewAt = at.sent.Mono + m.renewInterval()
 		m.phase = leading
 		if m.stopping {
@@ -215,7 +217,7 @@ func (m *Machine) confirmed(now Instant, at attempt, etag string) {
 	default:
 		// The end of the trust that was is checked by Step, before anything else is.
 		if now.Before(r.trust) {
-			r.trust, r.renewed = trust, at.sent
+			r.trust, r.lease, r.renewed = trust, at.record.Lease, at.sent
 		}
 		r.renewAt = at.sent.Mono + m.renewInterval()
 	}

@@ -114,13 +114,15 @@ func (m *Machine) Reconfigure(now Instant, cfg Config) {
 // earlier than their trust does.
 func (m *Machine) Guard(on bool) { m.guarded = on }
 
-// grace is how long before its trust a guarded leadership ends: a tenth of the lease, but never so
-// much that the ordinary renewal would come too late.
+// grace is how long before its trust a guarded leadership ends: a tenth of the lease that the trust
+// was counted with, but not so much that the ordinary renewal would come too late. Intervals are at
+// most four fifths of their lease, which leaves a twentieth.
 func (m *Machine) grace() time.Duration {
 	if !m.guarded {
 		return 0
 	}
-	return max(0, min(m.cfg.Lease/10, (trusted(m.cfg.Lease)-m.cfg.Frequent)/2))
+	lease := m.own.lease
+	return min(lease/10, max(lease/20, (trusted(lease)-m.cfg.Frequent)/2))
 }
 
 // Call returns the call that should be under way now, or nil.
@@ -152,7 +154,7 @@ func (m *Machine) Renewed() Instant { return m.own.renewed }
 // wants to be called again if nothing else happens.
 func (m *Machine) Step(now Instant) time.Duration {
 	if m.call != nil && now.Mono >= m.call.deadline {
-		m.Answer(now, Answer{Kind: Failed, Err: fmt.Errorf("no answer from the storage within %v", m.attemptTimeout())})
+		m.Answer(now, Answer{Kind: Failed, Err: fmt.Errorf("no answer from the storage within %v", m.call.deadline-m.call.sent.Mono)})
 	}
 	switch m.phase {
 	case idle:

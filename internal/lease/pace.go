@@ -6,8 +6,17 @@ import "time"
 // time the holder's nine tenths end before a follower's whole: 0.9/0.95 < 1/1.05.
 func trusted(lease time.Duration) time.Duration { return lease / 10 * 9 }
 
+// lease is the one that sets the pace. A leader whose lease was changed may still live on the trust
+// of a shorter one.
+func (m *Machine) lease() time.Duration {
+	if m.phase == leading {
+		return min(m.own.lease, m.cfg.Lease)
+	}
+	return m.cfg.Lease
+}
+
 // attemptTimeout bounds one call, so that a request that hangs cannot eat the trust.
-func (m *Machine) attemptTimeout() time.Duration { return m.cfg.Lease / 5 }
+func (m *Machine) attemptTimeout() time.Duration { return m.lease() / 5 }
 
 // fraction returns a random number in [0, 1).
 func (m *Machine) fraction() float64 { return float64(m.random()>>11) / (1 << 53) }
@@ -37,7 +46,7 @@ func (m *Machine) readInterval(now Instant) time.Duration {
 // and more it is 100 ms, then 1 s. A throttled call skips the short one. The jitter of a quarter
 // keeps a crowd of candidates apart.
 func (m *Machine) retry(n int, kind AnswerKind) time.Duration {
-	d := min(time.Second, m.cfg.Lease/10)
+	d := min(time.Second, m.lease()/10)
 	if n <= 1 && kind != Throttled {
 		d /= 10
 	}
