@@ -159,7 +159,10 @@ func (s *S3Storage) PutIfMatchETag(ctx context.Context, key string, data []byte,
 	if err != nil {
 		return "", call.failed(err)
 	}
-	return aws.ToString(out.ETag), nil
+	if aws.ToString(out.ETag) == "" {
+		return "", call.failed(errors.New("the answer has no ETag, so it may not come from an S3 server, and it is not known whether this write landed; read back"))
+	}
+	return *out.ETag, nil
 }
 
 // Delete removes an object, whatever its version; there need not be one. An election never deletes;
