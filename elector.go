@@ -173,8 +173,8 @@ func (e *S3Elector) LeaderID() string { return e.GetLeadershipStatus().LeaderID 
 // GetLeadershipStatus returns a copy of everything that is known.
 func (e *S3Elector) GetLeadershipStatus() *LeadershipStatus {
 	e.mu.Lock()
+	defer e.mu.Unlock()
 	status := e.status
-	e.mu.Unlock()
 	status.IsLeader = e.IsLeader()
 	return &status
 }
