@@ -147,6 +147,7 @@ func (v *verifier) put(ctx context.Context, storage Storage, data []byte, etag s
 	case errors.Is(err, ErrStoragePrecondition):
 		return false, nil
 	case err != nil:
+		v.last = nil // it may have landed
 		return false, err
 	}
 	v.last = data

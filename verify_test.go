@@ -153,17 +153,18 @@ func TestAServerThatIgnoresConditionsFailsVerification(t *testing.T) {
 
 func TestTheSpellingOfETagsIsFoundOut(t *testing.T) {
 	server := s3server.Start(t)
-	refuse := func(wrong func(etag string) bool) transport {
+	answer := func(status int, wrong func(etag string) bool) transport {
 		return func(r *http.Request) (*http.Response, error) {
 			if etag := r.Header.Get("If-Match"); etag != "" && wrong(etag) {
 				return &http.Response{
-					StatusCode: http.StatusPreconditionFailed, ProtoMajor: 1, ProtoMinor: 1,
+					StatusCode: status, ProtoMajor: 1, ProtoMinor: 1,
 					Header: http.Header{}, Body: io.NopCloser(strings.NewReader("")),
 				}, nil
 			}
 			return http.DefaultTransport.RoundTrip(r)
 		}
 	}
+	refuse := func(wrong func(etag string) bool) transport { return answer(http.StatusPreconditionFailed, wrong) }
 	quoted := func(etag string) bool { return strings.HasPrefix(etag, `"`) }
 	unquoted := func(etag string) bool { return !quoted(etag) }
 
@@ -183,6 +184,24 @@ func TestTheSpellingOfETagsIsFoundOut(t *testing.T) {
 		report := verify(t, through(t, server, refuse(unquoted)))
 		requireSafe(t, report)
 		assert.Equal(t, "as-given", report.ETagSpelling)
+	})
+	t.Run("wants quotes, calls others malformed", func(t *testing.T) {
+		report := verify(t, through(t, server, answer(http.StatusBadRequest, unquoted)))
+		requireSafe(t, report)
+		assert.Equal(t, "as-given", report.ETagSpelling)
+	})
+	t.Run("wants quotes, gets none, calls that malformed", func(t *testing.T) {
+		report := verify(t, through(t, server, answer(http.StatusBadRequest, unquoted), s3lect.WithS3UnquotedETags()))
+		assert.False(t, report.Safe)
+		assert.Equal(t, "as-given", report.ETagSpelling)
+		assert.Equal(t, []string{freshReplace}, failedChecks(report))
+		assert.Contains(t, detail(t, report, freshReplace), "etag=as-given")
+	})
+	t.Run("calls both malformed", func(t *testing.T) {
+		storage := through(t, server, answer(http.StatusBadRequest, func(string) bool { return true }))
+		report, err := s3lect.VerifyStorage(t.Context(), storage, "leader.json")
+		require.ErrorContains(t, err, "400")
+		assert.False(t, report.Safe)
 	})
 	t.Run("refuses both", func(t *testing.T) {
 		report := verify(t, through(t, server, refuse(func(string) bool { return true })))
