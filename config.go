@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -56,7 +57,8 @@ type ElectorConfig struct {
 	// rounded down to whole milliseconds; at most one hour. Defaults to 15s.
 	LeaderTimeout time.Duration
 
-	// PeerMode asks the leader over HTTPS instead of reading the storage, wherever both know how.
+	// PeerMode is for asking the leader over HTTPS instead of reading the storage. It can only save
+	// reads. Followers of this version take note of it and read the storage all the same.
 	PeerMode bool
 	// PeerHealthPath is the path at which leaders answer. Defaults to "/health/leadership".
 	PeerHealthPath string
@@ -90,8 +92,8 @@ func (c *ElectorConfig) Validate() error {
 	if err := c.checkIntervals(); err != nil {
 		return err
 	}
-	if !strings.HasPrefix(c.PeerHealthPath, "/") {
-		return fmt.Errorf("PeerHealthPath %q must begin with a slash", c.PeerHealthPath)
+	if err := checkPath("PeerHealthPath", c.PeerHealthPath); err != nil {
+		return err
 	}
 	if c.PeerTimeout < 0 {
 		return fmt.Errorf("PeerTimeout %v must be positive", c.PeerTimeout)
@@ -183,6 +185,18 @@ func checkAddress(field, value string) error {
 	}
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
 		return fmt.Errorf("%s %q: port %q must be a number from 1 to 65535", field, value, port)
+	}
+	return nil
+}
+
+// checkPath refuses what is no plain path of a URL, and what http.ServeMux would take for a pattern.
+func checkPath(field, value string) error {
+	u, err := url.Parse(value)
+	switch {
+	case !strings.HasPrefix(value, "/"):
+		return fmt.Errorf("%s %q must begin with a slash", field, value)
+	case err != nil, u.EscapedPath() != value, strings.ContainsAny(value, "{}"):
+		return fmt.Errorf("%s %q must be the plain path of a URL, such as %q", field, value, DefaultPeerHealthPath)
 	}
 	return nil
 }

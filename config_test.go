@@ -60,6 +60,10 @@ func TestConfigurationThatCannotWorkIsRefusedByTheNameOfTheField(t *testing.T) {
 		"negative infrequent":      {func(c *ElectorConfig) { c.InfrequentInterval = -1 }, "InfrequentInterval -1ns"},
 		"infrequent the shorter":   {func(c *ElectorConfig) { c.InfrequentInterval = time.Second }, "InfrequentInterval 1s"},
 		"path without slash":       {func(c *ElectorConfig) { c.PeerHealthPath = "health" }, "PeerHealthPath"},
+		"path that is a pattern":   {func(c *ElectorConfig) { c.PeerHealthPath = "/{health" }, "PeerHealthPath"},
+		"path with a space":        {func(c *ElectorConfig) { c.PeerHealthPath = "/health of leader" }, "PeerHealthPath"},
+		"path with a query":        {func(c *ElectorConfig) { c.PeerHealthPath = "/health?x" }, "PeerHealthPath"},
+		"path with a host":         {func(c *ElectorConfig) { c.PeerHealthPath = "//host/health" }, "PeerHealthPath"},
 		"negative peer timeout":    {func(c *ElectorConfig) { c.PeerTimeout = -1 }, "PeerTimeout"},
 		"CA that is none":          {func(c *ElectorConfig) { c.PeerCACert = []byte("hello") }, "PeerCACert"},
 	} {

@@ -173,8 +173,8 @@ func (e *S3Elector) LeaderID() string { return e.GetLeadershipStatus().LeaderID 
 // GetLeadershipStatus returns a copy of everything that is known.
 func (e *S3Elector) GetLeadershipStatus() *LeadershipStatus {
 	e.mu.Lock()
+	defer e.mu.Unlock()
 	status := e.status
-	e.mu.Unlock()
 	status.IsLeader = e.IsLeader()
 	return &status
 }
@@ -222,9 +222,9 @@ func (e *S3Elector) resign(ctx context.Context, successor string) error {
 	}
 }
 
-// EnablePeerMode records that leaders are to be asked over HTTPS, with PEM certificates to check
-// theirs against; none means the default transport of net/http. Certificates that cannot be used
-// are an error here.
+// EnablePeerMode sets PeerMode and PeerCACert in the configuration: PEM certificates to check
+// leaders' certificates against; none means the default transport of net/http. Certificates that
+// cannot be used are an error here.
 func (e *S3Elector) EnablePeerMode(caCert []byte) error {
 	config := e.GetConfig()
 	config.PeerMode = true

@@ -21,6 +21,11 @@ func NewLeadershipHandler(elector Elector, logger *slog.Logger) http.HandlerFunc
 			http.Error(w, "only GET is answered here", http.StatusMethodNotAllowed)
 			return
 		}
+		w.Header().Set("Cache-Control", "no-store")
+		if !elector.IsLeader() { // first, so that the status is that of a leader
+			notTheLeader(w)
+			return
+		}
 		status, config := elector.GetLeadershipStatus(), elector.GetConfig()
 		body, err := json.Marshal(LeaderRecord{
 			LeaderID:    config.ServerID,
@@ -34,9 +39,8 @@ func NewLeadershipHandler(elector Elector, logger *slog.Logger) http.HandlerFunc
 			http.Error(w, "cannot encode the answer", http.StatusInternalServerError)
 			return
 		}
-		w.Header().Set("Cache-Control", "no-store")
 		if !elector.IsLeader() { // the last thing before the answer
-			http.Error(w, "not the leader", http.StatusNotFound)
+			notTheLeader(w)
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
@@ -45,3 +49,5 @@ func NewLeadershipHandler(elector Elector, logger *slog.Logger) http.HandlerFunc
 		}
 	}
 }
+
+func notTheLeader(w http.ResponseWriter) { http.Error(w, "not the leader", http.StatusNotFound) }

@@ -132,6 +132,45 @@ func TestHealthServerReportsWhatItCannotUse(t *testing.T) {
 	require.ErrorContains(t, h.Start(t.Context()), taken.Addr().String(), "the bind error is returned")
 }
 
+// bare is a fake that has been told nothing but who leads.
+type bare struct{ *fakeElector }
+
+func (bare) GetConfig() *ElectorConfig { return &ElectorConfig{ServerID: "fake"} }
+
+func TestHealthServerOfAFakeWithoutDefaultsAnswersAtTheDefaultPath(t *testing.T) {
+	cert, roots := selfSigned(t)
+	h, err := NewHealthServer(HealthServerConfig{BindAddress: "127.0.0.1:0", Certificate: cert, Elector: bare{&fakeElector{leads: true}}, Logger: quiet()})
+	require.NoError(t, err)
+	require.NoError(t, h.Start(t.Context()))
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}}
+	t.Cleanup(client.CloseIdleConnections)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+h.Addr().String()+DefaultPeerHealthPath, http.NoBody)
+	require.NoError(t, err)
+	answer, err := client.Do(req)
+	require.NoError(t, err)
+	assert.Equal(t, http.StatusOK, answer.StatusCode)
+	require.NoError(t, answer.Body.Close())
+	require.NoError(t, h.Stop(t.Context()))
+}
+
+// newcomer becomes the leader while it is asked.
+type newcomer struct{ *fakeElector }
+
+func (n newcomer) GetLeadershipStatus() *LeadershipStatus {
+	status := &LeadershipStatus{Term: 6}
+	if n.leads {
+		status.Term = 7
+	}
+	n.leads = true
+	return status
+}
+
+func TestHandlerDoesNotAnswerWithTheTermBeforeItsOwn(t *testing.T) {
+	h := NewLeadershipHandler(newcomer{&fakeElector{}}, nil)
+	answer := ask(t, h, http.MethodGet)
+	assert.NotContains(t, answer.Body.String(), `"term":6`)
+}
+
 // selfSigned returns a certificate for 127.0.0.1 and a pool that trusts it.
 func selfSigned(t *testing.T) (tls.Certificate, *x509.CertPool) {
 	t.Helper()

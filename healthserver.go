@@ -64,8 +64,10 @@ func (h *HealthServer) Start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("leadership endpoint: %w", err)
 	}
+	config := *h.config.Elector.GetConfig()
+	config.setDefaults() // people's fakes may not
 	mux := http.NewServeMux()
-	mux.Handle(h.config.Elector.GetConfig().PeerHealthPath, NewLeadershipHandler(h.config.Elector, h.config.Logger))
+	mux.Handle(config.PeerHealthPath, NewLeadershipHandler(h.config.Elector, h.config.Logger))
 	server := &http.Server{
 		Handler:           mux,
 		ReadHeaderTimeout: 5 * time.Second,
@@ -80,12 +82,16 @@ func (h *HealthServer) Start(ctx context.Context) error {
 		},
 	}
 	h.server, h.addr, h.served = server, listener.Addr(), make(chan struct{})
-	go h.serve(server, listener, h.served)
-	context.AfterFunc(ctx, func() {
+	forget := context.AfterFunc(ctx, func() {
 		if err := server.Close(); err != nil {
 			h.config.Logger.Warn("leadership endpoint did not close", "error", err)
 		}
 	})
+	go func(served chan struct{}) {
+		defer close(served)
+		defer forget()
+		h.serve(server, listener)
+	}(h.served)
 	return nil
 }
 
@@ -113,8 +119,7 @@ func (h *HealthServer) Stop(ctx context.Context) error {
 	return err
 }
 
-func (h *HealthServer) serve(server *http.Server, listener net.Listener, served chan struct{}) {
-	defer close(served)
+func (h *HealthServer) serve(server *http.Server, listener net.Listener) {
 	if err := server.ServeTLS(listener, "", ""); !errors.Is(err, http.ErrServerClosed) {
 		h.config.Logger.Error("leadership endpoint has ended", "error", err)
 	}

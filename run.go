@@ -138,7 +138,6 @@ func (r *run) halt() error {
 func (r *run) settle(now lease.Instant) (wake time.Duration) {
 	for {
 		wake = r.machine.Step(now)
-		r.publishTrust()
 		r.tell(now)
 		if !r.perform(now) && !r.serve(now) {
 			return wake
@@ -146,27 +145,10 @@ func (r *run) settle(now lease.Instant) (wake time.Duration) {
 	}
 }
 
-// publishTrust makes the machine's verdict visible to IsLeader, before anything else happens.
-func (r *run) publishTrust() {
-	term, until, leading := r.machine.Trust()
-	last := r.e.trust.Load()
-	switch {
-	case !leading:
-		if last != nil {
-			r.e.trust.Store(nil)
-		}
-	case last == nil || last.term != term || last.until != until:
-		r.e.trust.Store(&trust{term: term, until: until})
-	}
-}
-
 // tell passes on what the machine has to say.
 func (r *run) tell(now lease.Instant) {
 	events := r.machine.Events()
-	if len(events) == 0 {
-		return
-	}
-	was, is := r.publishStatus(now, events)
+	was, is := r.publish(now, events)
 	for _, event := range events {
 		switch event.Kind {
 		case lease.Began:

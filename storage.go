@@ -29,7 +29,8 @@ import (
 // [ErrStoragePrecondition] for a write whose first attempt landed.
 //
 // A cancelled or expired context ends a call promptly with an error for which errors.Is finds the
-// context's error. All methods are safe for concurrent use.
+// context's error. An elector leaves a call behind that does not obey; with four such calls that have
+// not returned it makes no more until one has. All methods are safe for concurrent use.
 type Storage interface {
 	// Get returns the bytes and the ETag of one version of the object. If there is no such object
 	// the error is ErrStorageNotFound. A missing bucket, a missing permission or an unreachable

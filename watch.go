@@ -50,7 +50,14 @@ func (e *S3Elector) WaitForLeadership(ctx context.Context) error {
 		if e.IsLeader() {
 			return nil
 		}
+		var again <-chan time.Time
+		if at.status.IsLeader {
+			// The trust has run out and the elector has not said so yet. Should a renewal be
+			// confirmed in that very instant, nothing will have changed, and nobody will say so.
+			again = time.After(10 * time.Millisecond)
+		}
 		select {
+		case <-again:
 		case <-at.more:
 		case <-r.ending:
 			return ErrNotStarted
@@ -88,13 +95,17 @@ func (e *S3Elector) WaitForNextElection(ctx context.Context, since time.Time) (*
 	}
 }
 
-// publishStatus brings the status up to date, tells watchers and waiters, and returns what it was
-// and is.
-func (r *run) publishStatus(now lease.Instant, events []lease.Event) (was, is LeadershipStatus) {
+// publish makes the machine's verdict visible to IsLeader and in the status, both in one step, and
+// tells watchers and waiters. It returns what the status was and is.
+func (r *run) publish(now lease.Instant, events []lease.Event) (was, is LeadershipStatus) {
 	e := r.e
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	r.publishTrust()
 	was = e.status
+	if len(events) == 0 {
+		return was, was
+	}
 	e.status = r.status(now, was)
 	for _, event := range events {
 		if event.Kind == lease.Checked {
@@ -114,6 +125,20 @@ func (r *run) publishStatus(now lease.Instant, events []lease.Event) (was, is Le
 		e.feed = next
 	}
 	return was, is
+}
+
+// publishTrust makes the machine's verdict visible to IsLeader.
+func (r *run) publishTrust() {
+	term, until, leading := r.machine.Trust()
+	last := r.e.trust.Load()
+	switch {
+	case !leading:
+		if last != nil {
+			r.e.trust.Store(nil)
+		}
+	case last == nil || last.term != term || last.until != until:
+		r.e.trust.Store(&trust{term: term, until: until})
+	}
 }
 
 // status is what is known now.

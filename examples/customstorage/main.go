@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
@@ -36,9 +37,10 @@ func run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	web := &http.Server{Handler: newServer(), ReadHeaderTimeout: 5 * time.Second}
-	served := make(chan error, 1)
-	go func() { served <- web.Serve(listener) }()
-	defer func() { _ = web.Close(); <-served }()
+	var serving sync.WaitGroup
+	serving.Go(func() { _ = web.Serve(listener) }) // in the end it says that it was closed
+	defer serving.Wait()
+	defer web.Close()
 	store := &storage{client: &http.Client{}, url: "http://" + listener.Addr().String() + "/"}
 
 	// Three candidates work one after the other: each has its turn when the one before it is done.

@@ -260,7 +260,7 @@ func (m *Machine) landed(now Instant, a Answer, at *attempt) {
 	m.own.term = a.Record.Term
 	m.own.adopt(*at, "")
 	m.own.learn(a.ETag)
-	m.own.readAt, m.own.renewAt = now.Mono, now.Mono
+	m.own.readAt, m.own.renewAt = now.Mono, now
 	m.watchOwn(now)
 	if m.stopping {
 		m.abandon(now)
