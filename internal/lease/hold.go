@@ -327,7 +327,7 @@ func (m *Machine) watchOwn(now Instant) {
 	r := m.own
 	m.known = true
 	m.highest = max(m.highest, r.term)
-	m.longest = r.record.Lease
+	m.lastLease = r.record.Lease
 	m.seen = observation{sight: present, version: r.version, record: r.record, since: now, termSince: now.Mono}
 	if r.version.ETag == "" {
 		m.seen.sight = nothing
