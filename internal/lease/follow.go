@@ -170,6 +170,7 @@ func (m *Machine) readFailed(now Instant, a Answer) {
 	m.readFails++
 	m.lastErr = a.Err
 	if a.Kind == Bad {
+		m.known = true
 		m.seen = observation{since: now, termSince: now.Mono}
 	}
 	m.nextRead = now.Mono + m.pace(m.readFails, a.Kind)
