@@ -57,7 +57,8 @@ type ElectorConfig struct {
 	// rounded down to whole milliseconds; at most one hour. Defaults to 15s.
 	LeaderTimeout time.Duration
 
-	// PeerMode asks the leader over HTTPS instead of reading the storage, wherever both know how.
+	// PeerMode is for asking the leader over HTTPS instead of reading the storage. It can only save
+	// reads. Followers of this version take note of it and read the storage all the same.
 	PeerMode bool
 	// PeerHealthPath is the path at which leaders answer. Defaults to "/health/leadership".
 	PeerHealthPath string

@@ -225,9 +225,9 @@ func (e *S3Elector) resign(ctx context.Context, successor string) error {
 	}
 }
 
-// EnablePeerMode records that leaders are to be asked over HTTPS, with PEM certificates to check
-// theirs against; none means the default transport of net/http. Certificates that cannot be used
-// are an error here.
+// EnablePeerMode sets PeerMode and PeerCACert in the configuration: PEM certificates to check
+// leaders' certificates against; none means the default transport of net/http. Certificates that
+// cannot be used are an error here.
 func (e *S3Elector) EnablePeerMode(caCert []byte) error {
 	config := e.GetConfig()
 	config.PeerMode = true

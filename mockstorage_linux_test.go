@@ -3,6 +3,7 @@ package s3lect
 import (
 	"bytes"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"syscall"
@@ -19,8 +20,10 @@ func TestAnUnwritableDirectoryIsNamedAndCanBeRead(t *testing.T) {
 	require.NoError(t, writable.PutIfMatch(t.Context(), "leader.json", []byte("old"), ""))
 	_, etag, err := writable.Get(t.Context(), "leader.json")
 	require.NoError(t, err)
-	require.NoError(t, os.Chmod(filepath.Join(dir, workDir), 0o555))
-	require.NoError(t, os.Chmod(dir, 0o555))
+	for _, unwritable := range []string{filepath.Join(dir, workDir), dir} {
+		require.NoError(t, os.Chmod(unwritable, 0o555))
+		t.Cleanup(func() { assert.NoError(t, os.Chmod(unwritable, 0o755)) }) // so that it can be removed
+	}
 	openTo(t, filepath.Dir(dir))
 	withoutPrivileges(t)
 
@@ -58,9 +61,33 @@ func withoutPrivileges(t *testing.T) {
 func TestAFullDiskLeavesTheObjectAsItWas(t *testing.T) {
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=64k"); err != nil {
-		t.Skipf("mounting a small file system needs privileges: %v", err)
+		t.Skipf("mounting a small file system needs privileges; the next test needs none: %v", err)
 	}
 	defer func() { assert.NoError(t, syscall.Unmount(dir, 0)) }()
+	checkWriteThatDoesNotFit(t, dir, syscall.ENOSPC)
+}
+
+func TestAWriteThatIsCutShortLeavesTheObjectAsItWas(t *testing.T) {
+	limitFileSize(t, 64<<10)
+	checkWriteThatDoesNotFit(t, t.TempDir(), syscall.EFBIG)
+}
+
+// limitFileSize makes writes beyond so many bytes of a file fail, as those to a full disk do, until
+// the test ends. It holds for the whole process, so the test must not run beside others.
+func limitFileSize(t *testing.T, most uint64) {
+	t.Helper()
+	var before syscall.Rlimit
+	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_FSIZE, &before))
+	signal.Ignore(syscall.SIGXFSZ)
+	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: most, Max: before.Max}))
+	t.Cleanup(func() {
+		assert.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &before))
+		signal.Reset(syscall.SIGXFSZ)
+	})
+}
+
+func checkWriteThatDoesNotFit(t *testing.T, dir string, reason error) {
+	t.Helper()
 	m, err := NewMockStorage(dir)
 	require.NoError(t, err)
 	require.NoError(t, m.PutIfMatch(t.Context(), "leader.json", []byte("old"), ""))
@@ -68,7 +95,7 @@ func TestAFullDiskLeavesTheObjectAsItWas(t *testing.T) {
 	require.NoError(t, err)
 
 	err = m.PutIfMatch(t.Context(), "leader.json", bytes.Repeat([]byte("x"), 128<<10), etag)
-	require.ErrorIs(t, err, syscall.ENOSPC)
+	require.ErrorIs(t, err, reason)
 	assert.ErrorContains(t, err, "as it was")
 	data, _, err := m.Get(t.Context(), "leader.json")
 	require.NoError(t, err)

@@ -37,9 +37,10 @@ func (c *s3Call) failed(err error) error {
 
 // s3Answer is what a server said; its status is 0 if there was no answer.
 type s3Answer struct {
-	status int
-	code   string
-	region string // that of the bucket
+	status   int
+	code     string
+	region   string // that of the bucket
+	location string // of a redirect
 }
 
 func answerOf(err error) s3Answer {
@@ -48,6 +49,7 @@ func answerOf(err error) s3Answer {
 	if errors.As(err, &response) && response.Response != nil {
 		answer.status = response.HTTPStatusCode()
 		answer.region = response.Response.Header.Get("X-Amz-Bucket-Region")
+		answer.location = response.Response.Header.Get("Location")
 	}
 	var api smithy.APIError
 	if errors.As(err, &api) {
@@ -87,13 +89,14 @@ func (c *s3Call) advice(a s3Answer, err error) string {
 	case "RequestTimeTooSkewed":
 		return "this machine's clock is wrong; set it"
 	case "PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException":
-		return wrongRegion(a.region)
+		return a.elsewhere()
 	case "ConditionalRequestConflict", "OperationAborted":
 		return "a conflicting request was under way, so it is not known whether this write landed; read back"
 	}
 	switch {
-	case a.status == http.StatusMovedPermanently, a.status == http.StatusTemporaryRedirect:
-		return wrongRegion(a.region)
+	case a.status == http.StatusMovedPermanently, a.status == http.StatusFound, a.status == http.StatusSeeOther,
+		a.status == http.StatusTemporaryRedirect, a.status == http.StatusPermanentRedirect:
+		return a.elsewhere()
 	case a.status == http.StatusUnauthorized, a.status == http.StatusForbidden:
 		return "no permission; the credentials need s3:GetObject and s3:PutObject on this object, and s3:ListBucket on the bucket, without which a missing object is answered like this too"
 	case a.status == http.StatusNotFound:
@@ -126,9 +129,14 @@ func (c *s3Call) adviceWithoutAnswer(err error) string {
 	return ""
 }
 
-func wrongRegion(region string) string {
-	if region == "" {
-		return "the bucket is in another region; name that one"
+// elsewhere says where a request should have gone. Only S3 knows of regions; any other server
+// redirects, to https for example, because the endpoint is not quite right.
+func (a s3Answer) elsewhere() string {
+	switch {
+	case a.region != "":
+		return fmt.Sprintf("the bucket is in region %q; use that one (region=%s in the URL)", a.region, a.region)
+	case a.location != "":
+		return fmt.Sprintf("the server redirects to %q; correct the endpoint, or the region", a.location)
 	}
-	return fmt.Sprintf("the bucket is in region %q; use that one (region=%s in the URL)", region, region)
+	return "the bucket is in another region; name that one"
 }

@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 )
 
@@ -39,7 +41,7 @@ type s3Deleter interface {
 //
 // Each call is one request. The SDK's own retries are off, whatever the client is configured for: a
 // conditional write that is sent again reports a precondition failure for what its first copy
-// wrote, and an elector paces both reads and writes itself. Checksums beyond those that S3 requires
+// wrote, and an elector paces both reads and writes itself. Redirects are not followed. Checksums beyond those that S3 requires
 // are off too, since some servers refuse them.
 //
 // Keys and the prefix must be slash-separated paths without empty, "." or ".." segments and without
@@ -54,6 +56,7 @@ type s3Deleter interface {
 // concurrent use.
 type S3Storage struct {
 	client   S3Client
+	http     s3.HTTPClient // of an *s3.Client, but does not follow redirects; nil for other clients
 	bucket   string
 	prefix   string // empty, or ends with a slash
 	timeout  time.Duration
@@ -85,7 +88,7 @@ func WithS3UnquotedETags() S3StorageOption {
 // NewS3Storage returns a storage on a bucket, through a client that the caller has configured. It
 // makes no request. See [OpenS3Storage] for one that configures the client too.
 func NewS3Storage(client S3Client, bucket string, options ...S3StorageOption) (*S3Storage, error) {
-	s := &S3Storage{client: client, bucket: bucket, timeout: DefaultS3AttemptTimeout}
+	s := &S3Storage{client: client, http: withoutRedirects(client), bucket: bucket, timeout: DefaultS3AttemptTimeout}
 	for _, option := range options {
 		option(s)
 	}
@@ -115,7 +118,7 @@ func (s *S3Storage) Get(ctx context.Context, key string) (data []byte, etag stri
 		return nil, "", err
 	}
 	defer call.end()
-	out, err := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.bucket, Key: &call.key}, oneAttempt)
+	out, err := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.bucket, Key: &call.key}, s.oneAttempt)
 	if err != nil {
 		return nil, "", call.failed(err)
 	}
@@ -152,11 +155,14 @@ func (s *S3Storage) PutIfMatchETag(ctx context.Context, key string, data []byte,
 		in.IfMatch = aws.String(s.spell(etag))
 		call.replaces = true
 	}
-	out, err := s.client.PutObject(ctx, in, oneAttempt)
+	out, err := s.client.PutObject(ctx, in, s.oneAttempt)
 	if err != nil {
 		return "", call.failed(err)
 	}
-	return aws.ToString(out.ETag), nil
+	if aws.ToString(out.ETag) == "" {
+		return "", call.failed(errors.New("the answer has no ETag, so it may not come from an S3 server, and it is not known whether this write landed; read back"))
+	}
+	return *out.ETag, nil
 }
 
 // Delete removes an object, whatever its version; there need not be one. An election never deletes;
@@ -171,7 +177,7 @@ func (s *S3Storage) Delete(ctx context.Context, key string) error {
 	if !ok {
 		return call.failed(fmt.Errorf("the client %T has no DeleteObject: %w", s.client, errors.ErrUnsupported))
 	}
-	if _, err := client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &s.bucket, Key: &call.key}, oneAttempt); err != nil {
+	if _, err := client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &s.bucket, Key: &call.key}, s.oneAttempt); err != nil {
 		return call.failed(err)
 	}
 	return nil
@@ -195,11 +201,34 @@ func (s *S3Storage) respelled() (other Storage, spelling, otherSpelling string) 
 }
 
 // oneAttempt holds for a single request, so that it also holds for a client that the caller made.
-func oneAttempt(o *s3.Options) {
+func (s *S3Storage) oneAttempt(o *s3.Options) {
 	o.Retryer = aws.NopRetryer{}
+	if s.http != nil {
+		o.HTTPClient = s.http
+	}
 	o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 	o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 	o.DisableLogOutputChecksumValidationSkipped = true
+}
+
+// withoutRedirects returns a client's HTTP client in a form that takes a redirect for an answer. The
+// SDK's own form follows those of reads without a limit, in a loop as fast as it can.
+func withoutRedirects(client S3Client) s3.HTTPClient {
+	sdk, isSDK := client.(*s3.Client)
+	if !isSDK {
+		return nil
+	}
+	own := sdk.Options().HTTPClient
+	if buildable, isDefault := own.(*awshttp.BuildableClient); isDefault {
+		own = buildable.Freeze()
+	}
+	following, isStandard := own.(*http.Client)
+	if !isStandard {
+		return own
+	}
+	direct := *following
+	direct.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &direct
 }
 
 // s3Call is one request and what its errors have to name.

@@ -90,6 +90,9 @@ func TestEveryAnswerOfS3HasItsMeaning(t *testing.T) {
 		{status: 301, code: "", headers: []string{"x-amz-bucket-region", "eu-west-1"}, says: "region=eu-west-1"},
 		{status: 301, code: "PermanentRedirect", says: "in another region"},
 		{status: 400, code: "AuthorizationHeaderMalformed", says: "in another region"},
+		{status: 301, code: "", headers: []string{"Location", "https://s3.invalid/"}, says: `redirects to "https://s3.invalid/"`},
+		{status: 302, code: "", headers: []string{"Location", "https://login.invalid/"}, says: "correct the endpoint"},
+		{status: 308, code: "", headers: []string{"Location", "https://s3.invalid/"}, says: "correct the endpoint"},
 		{status: 429, code: "", get: ErrStorageThrottled, put: ErrStorageThrottled},
 		{status: 429, code: "TooManyRequests", get: ErrStorageThrottled, put: ErrStorageThrottled},
 		{status: 503, code: "SlowDown", get: ErrStorageThrottled, put: ErrStorageThrottled},
@@ -273,13 +276,14 @@ func TestALargeObjectOnS3IsReadInPartAndNeverWritten(t *testing.T) {
 }
 
 func TestAnAnswerWithoutAnETagIsAnError(t *testing.T) {
-	s := newFakeS3(t, func(*http.Request) (*http.Response, error) { return respond(200, "x"), nil })
+	// This is also what a portal or a proxy with a page of its own says to everything.
+	s := newFakeS3(t, func(*http.Request) (*http.Response, error) { return respond(200, "<html>Welcome</html>"), nil })
 	_, _, err := s.Get(t.Context(), "leader.json")
 	assert.ErrorContains(t, err, "no ETag")
 
-	etag, err := s.PutIfMatchETag(t.Context(), "leader.json", nil, "")
-	require.NoError(t, err, "the write is done all the same")
-	assert.Empty(t, etag)
+	err = s.PutIfMatch(t.Context(), "leader.json", []byte("x"), `"etag"`)
+	assert.ErrorContains(t, err, "no ETag")
+	assert.ErrorContains(t, err, "not known whether this write landed")
 }
 
 func TestNewS3StorageRefusesWhatItCannotUse(t *testing.T) {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -160,4 +162,25 @@ func TestAnUnreachableEndpointIsNamed(t *testing.T) {
 	_, _, err = s.Get(t.Context(), "leader.json")
 	assert.ErrorContains(t, err, "cannot be reached")
 	assert.ErrorContains(t, err, "127.0.0.1:1")
+}
+
+func TestARedirectIsNotFollowed(t *testing.T) {
+	withoutAWS(t)
+	t.Setenv("AWS_ACCESS_KEY_ID", "access")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		var requests atomic.Int64
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			requests.Add(1)
+			http.Redirect(w, r, r.URL.Path, status) // for ever
+		}))
+		s, err := OpenS3Storage(t.Context(), "s3://bucket?endpoint="+server.URL)
+		require.NoError(t, err)
+		_, _, err = s.Get(t.Context(), "leader.json")
+		assert.ErrorContains(t, err, `redirects to "/bucket/leader.json"`)
+		err = s.PutIfMatch(t.Context(), "leader.json", []byte("x"), "")
+		assert.ErrorContains(t, err, `redirects to "/bucket/leader.json"`)
+		assert.EqualValues(t, 2, requests.Load(), "each call is one request, also for status %d", status)
+		server.Close()
+	}
 }

@@ -63,7 +63,10 @@ func ExampleVerifyStorage() {
 	// true  a read after a write sees it
 	// true  an ETag changes with the bytes
 	// true  a body matches its ETag
+	// true  reads succeed while there are writes
+	// true  a lone writer is never refused
 	// true  a race to replace has one winner
+	// true  a counter raced by compare-and-swap is exact
 	// safe: true
 }
 

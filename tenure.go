@@ -120,7 +120,9 @@ func (r *run) loseReturned(_ lease.Instant, err error) {
 // after that the contest goes on.
 func (r *run) workReturned(now lease.Instant, err error) {
 	if r.tenure.end != nil {
-		r.log().Info("work has stopped", "term", r.tenure.term, "error", err)
+		if err != nil && !errors.Is(err, context.Canceled) {
+			r.log().Info("work has stopped with an error after its leadership", "term", r.tenure.term, "error", err)
+		}
 		return
 	}
 	work := r.tenure.working

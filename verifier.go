@@ -24,6 +24,7 @@ const (
 	staleReadTries = 50
 	throttlePause  = time.Second
 	throttleTries  = 5
+	readTries      = 3
 )
 
 const verifyNote = "a leftover of a storage verification of s3lect, which can be deleted"
@@ -47,6 +48,8 @@ type verifier struct {
 	last    []byte // the last body that is known to have landed; nil if that is not known
 	done    bool
 
+	refusals int // of a lone writer
+
 	reads, writes []time.Duration
 
 	mu     sync.Mutex // guards the report while there are several goroutines
@@ -56,7 +59,7 @@ type verifier struct {
 func (v *verifier) run(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
 		v.missingObject, v.raceToCreate, v.secondCreate, v.freshReplace, v.staleReplace,
-		v.sequence, v.underWrites, v.raceToReplace,
+		v.sequence, v.underWrites, v.raceToReplace, v.racedCounter,
 	} {
 		if err := step(ctx); err != nil || v.done {
 			return err
@@ -88,12 +91,18 @@ func (v *verifier) tidy(ctx context.Context) {
 	}
 }
 
-// get reads one version.
+// get reads one version. A read may fail once in a while, and can be repeated.
 func (v *verifier) get(ctx context.Context) (data []byte, etag string, err error) {
-	err = v.patiently(ctx, func() error {
-		data, etag, err = v.storage.Get(ctx, v.key)
-		return err
-	})
+	for range readTries {
+		err = v.patiently(ctx, func() error {
+			data, etag, err = v.storage.Get(ctx, v.key)
+			return err
+		})
+		if err == nil || errors.Is(err, ErrStorageNotFound) || ctx.Err() != nil {
+			break
+		}
+		v.pause(ctx, staleReadPause)
+	}
 	return data, etag, err
 }
 
@@ -138,6 +147,7 @@ func (v *verifier) put(ctx context.Context, storage Storage, data []byte, etag s
 	case errors.Is(err, ErrStoragePrecondition):
 		return false, nil
 	case err != nil:
+		v.last = nil // it may have landed
 		return false, err
 	}
 	v.last = data

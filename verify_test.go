@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -30,6 +31,9 @@ const (
 	readsSee     = "a read after a write sees it"
 	etagChanges  = "an ETag changes with the bytes"
 	bodyMatches  = "a body matches its ETag"
+	loneWriter   = "a lone writer is never refused"
+	readsSucceed = "reads succeed while there are writes"
+	counterExact = "a counter raced by compare-and-swap is exact"
 	replaceRace  = "a race to replace has one winner"
 )
 
@@ -53,7 +57,7 @@ func requireSafe(t *testing.T, report *s3lect.StorageReport) {
 	t.Helper()
 	require.True(t, report.Safe, "%+v", report.Checks)
 	require.Empty(t, failedChecks(report))
-	require.Len(t, report.Checks, 9)
+	require.Len(t, report.Checks, 12)
 	assert.Positive(t, report.Read.P50)
 	assert.GreaterOrEqual(t, report.Write.P99, report.Write.P50)
 	assert.Equal(t, max(report.Read.P99, report.Write.P99), report.RoundTrip)
@@ -142,24 +146,25 @@ func TestAServerThatIgnoresConditionsFailsVerification(t *testing.T) {
 	})
 	report := verify(t, storage)
 	assert.False(t, report.Safe)
-	assert.Equal(t, []string{createRace, secondCreate, staleReplace, replaceRace}, failedChecks(report))
+	assert.Equal(t, []string{createRace, secondCreate, staleReplace, replaceRace, counterExact}, failedChecks(report))
 	assert.Contains(t, detail(t, report, createRace), "writers were told that they had won")
 	assert.Empty(t, report.LeftBehind)
 }
 
 func TestTheSpellingOfETagsIsFoundOut(t *testing.T) {
 	server := s3server.Start(t)
-	refuse := func(wrong func(etag string) bool) transport {
+	answer := func(status int, wrong func(etag string) bool) transport {
 		return func(r *http.Request) (*http.Response, error) {
 			if etag := r.Header.Get("If-Match"); etag != "" && wrong(etag) {
 				return &http.Response{
-					StatusCode: http.StatusPreconditionFailed, ProtoMajor: 1, ProtoMinor: 1,
+					StatusCode: status, ProtoMajor: 1, ProtoMinor: 1,
 					Header: http.Header{}, Body: io.NopCloser(strings.NewReader("")),
 				}, nil
 			}
 			return http.DefaultTransport.RoundTrip(r)
 		}
 	}
+	refuse := func(wrong func(etag string) bool) transport { return answer(http.StatusPreconditionFailed, wrong) }
 	quoted := func(etag string) bool { return strings.HasPrefix(etag, `"`) }
 	unquoted := func(etag string) bool { return !quoted(etag) }
 
@@ -179,6 +184,24 @@ func TestTheSpellingOfETagsIsFoundOut(t *testing.T) {
 		report := verify(t, through(t, server, refuse(unquoted)))
 		requireSafe(t, report)
 		assert.Equal(t, "as-given", report.ETagSpelling)
+	})
+	t.Run("wants quotes, calls others malformed", func(t *testing.T) {
+		report := verify(t, through(t, server, answer(http.StatusBadRequest, unquoted)))
+		requireSafe(t, report)
+		assert.Equal(t, "as-given", report.ETagSpelling)
+	})
+	t.Run("wants quotes, gets none, calls that malformed", func(t *testing.T) {
+		report := verify(t, through(t, server, answer(http.StatusBadRequest, unquoted), s3lect.WithS3UnquotedETags()))
+		assert.False(t, report.Safe)
+		assert.Equal(t, "as-given", report.ETagSpelling)
+		assert.Equal(t, []string{freshReplace}, failedChecks(report))
+		assert.Contains(t, detail(t, report, freshReplace), "etag=as-given")
+	})
+	t.Run("calls both malformed", func(t *testing.T) {
+		storage := through(t, server, answer(http.StatusBadRequest, func(string) bool { return true }))
+		report, err := s3lect.VerifyStorage(t.Context(), storage, "leader.json")
+		require.ErrorContains(t, err, "400")
+		assert.False(t, report.Safe)
 	})
 	t.Run("refuses both", func(t *testing.T) {
 		report := verify(t, through(t, server, refuse(func(string) bool { return true })))
@@ -243,7 +266,7 @@ func TestWhatFailsVerification(t *testing.T) {
 			}
 		}})
 		assert.False(t, report.Safe)
-		assert.Equal(t, []string{createRace, replaceRace}, failedChecks(report))
+		assert.Equal(t, []string{createRace, replaceRace, counterExact}, failedChecks(report))
 	})
 	t.Run("an ETag that stays the same", func(t *testing.T) {
 		m := memory.New()
@@ -278,7 +301,21 @@ func TestWhatFailsVerification(t *testing.T) {
 			return data, etag, err
 		}})
 		assert.False(t, report.Safe)
-		assert.Equal(t, []string{bodyMatches}, failedChecks(report))
+		assert.Contains(t, failedChecks(report), bodyMatches)
+	})
+	t.Run("updates that get lost now and then", func(t *testing.T) {
+		m := memory.New()
+		var writes atomic.Int64
+		report := verify(t, altered{Storage: m, put: func(ctx context.Context, key string, data []byte, etag string) error {
+			time.Sleep(time.Millisecond) // the latency of a network
+			err := m.PutIfMatch(ctx, key, data, etag)
+			if writes.Add(1) > 300 && errors.Is(err, s3lect.ErrStoragePrecondition) { // the races that begin at once are over
+				return nil
+			}
+			return err
+		}})
+		assert.False(t, report.Safe)
+		assert.Contains(t, failedChecks(report), counterExact)
 	})
 	t.Run("an object that is there before", func(t *testing.T) {
 		report := verify(t, altered{Storage: memory.New(), get: func(context.Context, string) ([]byte, string, error) {
@@ -287,6 +324,58 @@ func TestWhatFailsVerification(t *testing.T) {
 		assert.False(t, report.Safe)
 		assert.Len(t, report.Checks, 1)
 	})
+}
+
+func TestReadsThatFailDuringWritesAreReportedAndSafe(t *testing.T) {
+	m := memory.New()
+	var reads atomic.Int64
+	report := verify(t, altered{Storage: m, get: func(ctx context.Context, key string) ([]byte, string, error) {
+		if reads.Add(1)%10 == 0 {
+			return nil, "", io.ErrUnexpectedEOF
+		}
+		return m.Get(ctx, key)
+	}})
+	assert.True(t, report.Safe, "%+v", report.Checks)
+	assert.Equal(t, []string{readsSucceed}, failedChecks(report))
+	assert.Contains(t, detail(t, report, readsSucceed), "unexpected EOF")
+}
+
+func TestALoneWriterThatIsRefusedIsReportedAndSafe(t *testing.T) {
+	m := memory.New()
+	var writes atomic.Int64
+	report := verify(t, altered{Storage: m, put: func(ctx context.Context, key string, data []byte, etag string) error {
+		err := m.PutIfMatch(ctx, key, data, etag)
+		if n := writes.Add(1); err == nil && n > 40 && n%10 == 0 { // as if it had been sent twice
+			return s3lect.ErrStoragePrecondition
+		}
+		return err
+	}})
+	assert.Contains(t, failedChecks(report), loneWriter)
+	assert.Contains(t, detail(t, report, loneWriter), "send requests twice")
+}
+
+func TestAStorageThatFailedAndThenBreaksDownIsUnsafeNotAnError(t *testing.T) {
+	m := memory.New()
+	var writes atomic.Int64
+	report := verify(t, altered{Storage: m,
+		get: func(ctx context.Context, key string) ([]byte, string, error) {
+			if writes.Load() > 60 {
+				return nil, "", io.ErrUnexpectedEOF
+			}
+			return m.Get(ctx, key)
+		},
+		put: func(ctx context.Context, key string, data []byte, _ string) error {
+			writes.Add(1)
+			for {
+				_, etag, _ := m.Get(ctx, key)
+				if err := m.PutIfMatch(ctx, key, data, etag); !errors.Is(err, s3lect.ErrStoragePrecondition) {
+					return err
+				}
+			}
+		},
+	})
+	assert.False(t, report.Safe)
+	assert.Subset(t, failedChecks(report), []string{createRace, secondCreate, staleReplace, "all checks could be made"})
 }
 
 func TestStaleReadsAreReportedAndSafe(t *testing.T) {

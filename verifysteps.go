@@ -45,25 +45,28 @@ func (v *verifier) secondCreate(ctx context.Context) error {
 	return nil
 }
 
-// freshReplace also finds out the spelling of ETags, and goes on with one that works.
+// freshReplace also finds out the spelling of ETags, and goes on with one that works. A server may
+// call the wrong spelling an error, rather than another version.
 func (v *verifier) freshReplace(ctx context.Context) error {
 	const name = "a fresh replace succeeds"
 	held, err := v.replaceThrough(ctx, v.storage)
-	if err != nil {
-		return err
-	}
 	r, ok := v.storage.(respeller)
-	if !ok {
+	switch {
+	case !ok && err != nil:
+		return err
+	case !ok:
 		v.record(name, held, "%s", when(!held, "it was refused, although the ETag was the current one"))
 		v.done = !held
 		return nil
 	}
 	other, spelling, otherSpelling := r.respelled()
-	otherHeld, err := v.replaceThrough(ctx, other)
-	if err != nil {
-		return err
+	otherHeld, _ := v.replaceThrough(ctx, other)
+	if err != nil { // perhaps not because of the spelling
+		held, err = v.replaceThrough(ctx, v.storage)
 	}
 	switch {
+	case err != nil && !otherHeld:
+		return err
 	case held && otherHeld:
 		v.report.ETagSpelling = "either"
 		v.record(name, true, "ETags may be quoted or not")
@@ -123,7 +126,10 @@ func (v *verifier) sequence(ctx context.Context) error {
 			return err
 		}
 		if !held {
-			return errors.New("a write was refused although nobody else writes; something on the way may send requests twice")
+			if etag, err = v.refused(ctx); err != nil {
+				return err
+			}
+			continue
 		}
 		got, newETag, err := v.get(ctx)
 		if err != nil {
@@ -167,8 +173,14 @@ func (v *verifier) underWrites(ctx context.Context) error {
 		defer done()
 		for begin := time.Now(); len(versions) < verifySamples && time.Since(begin) < verifyTearing; {
 			data, held, err := v.next(ctx, etag)
-			if err != nil || !held {
+			if err != nil {
 				return err
+			}
+			if !held {
+				if etag, err = v.refused(ctx); err != nil {
+					return err
+				}
+				continue
 			}
 			if etag, err = v.await(ctx, data); err != nil {
 				return err
@@ -181,7 +193,19 @@ func (v *verifier) underWrites(ctx context.Context) error {
 		return err
 	}
 	v.judge(versions, readings)
+	v.add(StorageCheck{
+		Name: "a lone writer is never refused", Passed: v.refusals == 0,
+		Detail: when(v.refusals > 0, fmt.Sprintf("%d writes were refused although nobody else wrote; elections stay safe and renewals take longer; something on the way may send requests twice", v.refusals)),
+	})
 	return nil
+}
+
+// refused goes on from the current version after a write that should have succeeded.
+func (v *verifier) refused(ctx context.Context) (etag string, err error) {
+	v.refusals++
+	v.last = nil
+	_, etag, err = v.get(ctx)
+	return etag, err
 }
 
 // A reading is the ETag and the version in the body of one answer.
@@ -189,28 +213,38 @@ type reading struct {
 	etag    string
 	version int
 	whole   bool
+	failed  error // instead of all that
 }
 
 func (v *verifier) readWhile(ctx, writing context.Context) (list []reading, err error) {
 	for writing.Err() == nil {
-		data, etag, err := v.get(ctx)
-		if err != nil {
-			return nil, err
+		data, etag, err := v.storage.Get(ctx, v.key)
+		switch {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case err != nil:
+			list = append(list, reading{failed: err})
+			v.pause(ctx, staleReadPause)
+		default:
+			version, whole := probeVersion(data)
+			list = append(list, reading{etag: etag, version: version, whole: whole})
 		}
-		version, whole := probeVersion(data)
-		list = append(list, reading{etag, version, whole})
 	}
 	return list, nil
 }
 
 // judge tells the harmless kind of torn reads, which cannot lead to a write, from the others.
 func (v *verifier) judge(versions map[string]int, readings [][]reading) {
-	total, parts, older, newer := 0, 0, 0, 0
+	total, parts, older, newer, failed := 0, 0, 0, 0, 0
+	var failure error
 	for _, list := range readings {
 		for _, r := range list {
 			total++
 			version, known := versions[r.etag]
 			switch {
+			case r.failed != nil:
+				failed++
+				failure = r.failed
 			case !r.whole:
 				parts++
 			case known && version > r.version:
@@ -231,6 +265,10 @@ func (v *verifier) judge(versions map[string]int, readings [][]reading) {
 	default:
 		v.record(name, true, "%d reads during %d writes", total, len(versions)-1)
 	}
+	v.add(StorageCheck{
+		Name: "reads succeed while there are writes", Passed: failed == 0,
+		Detail: when(failed > 0, fmt.Sprintf("%d of %d reads failed: %v", failed, total, failure)),
+	})
 }
 
 func (v *verifier) raceToReplace(ctx context.Context) error {

@@ -25,7 +25,7 @@ type reign struct {
 	trust     Instant
 	lease     time.Duration // that trust was counted with
 	renewed   Instant       // when the write that trust rests on was sent
-	renewAt   time.Duration // when to write next
+	renewAt   Instant       // when to write next, by whichever clock gets there first, as with trust
 	urgent    bool          // write as soon as possible: the configuration has changed
 	unclear   bool          // read back before the next write
 	readAt    time.Duration // when to
@@ -100,10 +100,10 @@ func (m *Machine) hold(now Instant) time.Duration {
 			m.read(now)
 		case r.unclear:
 			return min(ends, r.readAt)
-		case r.urgent || now.Mono >= r.renewAt:
+		case r.urgent || !now.Before(r.renewAt):
 			m.renew(now)
 		default:
-			return min(ends, r.renewAt)
+			return min(ends, now.Mono+now.Until(r.renewAt))
 		}
 	}
 	return min(ends, m.call.deadline)
@@ -124,7 +124,7 @@ func (m *Machine) renew(now Instant) {
 		r.lease = min(r.lease, m.cfg.Lease)
 	}
 	r.urgent = false
-	r.renewAt = now.Mono + m.renewInterval()
+	r.renewAt = now.Add(m.renewInterval())
 }
 
 // holdWritten digests the end of a renewal or of a resignation.
@@ -136,9 +136,9 @@ func (m *Machine) holdWritten(now Instant, call *Call, a Answer) {
 		return
 	}
 	m.holdFailed(a)
-	r.renewAt = now.Mono + m.holdPace(a.Kind)
+	r.renewAt = now.Add(m.holdPace(a.Kind))
 	r.unclear = true
-	if r.readAt = r.renewAt; a.Kind == Refused {
+	if r.readAt = r.renewAt.Mono; a.Kind == Refused {
 		r.readAt = now.Mono
 	}
 }
@@ -197,17 +197,17 @@ func (m *Machine) confirmed(now Instant, at attempt, etag string) {
 		return
 	}
 	if was == resigning {
-		r.renewAt = now.Mono // a late renewal has landed; resign on top of it
+		r.renewAt = now // a late renewal has landed; resign on top of it
 		return
 	}
 	trust := at.sent.Add(trusted(at.record.Lease))
 	switch {
 	case was != leading && !now.Before(trust):
 		m.phase = confirming // too late to lead on; write again
-		r.renewAt = now.Mono
+		r.renewAt = now
 	case was != leading:
 		r.trust, r.lease, r.renewed = trust, at.record.Lease, at.sent
-		r.renewAt = at.sent.Mono + m.renewInterval()
+		r.renewAt = at.sent.Add(m.renewInterval())
 		m.phase = leading
 		if m.stopping {
 			m.abandon(now)
@@ -219,7 +219,7 @@ func (m *Machine) confirmed(now Instant, at attempt, etag string) {
 		if now.Before(r.trust) {
 			r.trust, r.lease, r.renewed = trust, at.record.Lease, at.sent
 		}
-		r.renewAt = at.sent.Mono + m.renewInterval()
+		r.renewAt = at.sent.Add(m.renewInterval())
 	}
 }
 
@@ -292,7 +292,7 @@ func (m *Machine) abandon(now Instant) {
 func (m *Machine) resign(now Instant) {
 	r := m.own
 	m.phase, m.call = resigning, nil
-	r.readAt, r.renewAt = now.Mono, now.Mono
+	r.readAt, r.renewAt = now.Mono, now
 	r.giveUp = now.Mono + max(0, now.Until(r.trust))
 	if m.stopping {
 		m.hurry(now)
@@ -327,7 +327,7 @@ func (m *Machine) watchOwn(now Instant) {
 	r := m.own
 	m.known = true
 	m.highest = max(m.highest, r.term)
-	m.longest = r.record.Lease
+	m.lastLease = r.record.Lease
 	m.seen = observation{sight: present, version: r.version, record: r.record, since: now, termSince: now.Mono}
 	if r.version.ETag == "" {
 		m.seen.sight = nothing

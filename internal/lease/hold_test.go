@@ -101,6 +101,17 @@ func TestWallClockThatStepsBackExtendsNothing(t *testing.T) {
 	assert.False(t, s.leads())
 }
 
+func TestRenewalIsDueByWhicheverClockGetsThereFirst(t *testing.T) {
+	s := newScript(t)
+	s.lead()
+	s.pass(time.Second)
+	require.Nil(t, s.m.Call())
+	s.now.Wall += int64(6 * time.Second) // trust is counted on it, so it must not wait for the other
+	s.step()
+	s.write("e1", done("e2"))
+	assert.True(t, s.leads())
+}
+
 func TestConfirmationAfterTrustHasEndedRevivesNothing(t *testing.T) {
 	s := newScript(t)
 	s.lead()

@@ -44,9 +44,9 @@ type Machine struct {
 	seen observation
 	// known is whether anything was ever seen or written under this key; what is absent
 	// afterwards was removed, and its holder may still trust its lease.
-	known   bool
-	highest int64 // the highest term ever seen
-	longest time.Duration
+	known     bool
+	highest   int64 // the highest term ever seen
+	lastLease time.Duration
 
 	// A follower's plan.
 	nextRead    time.Duration

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -87,11 +88,14 @@ func start(tb testing.TB, binary string) (*Server, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", binary, err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	ended := make(chan struct{})
+	go func() {
+		_ = cmd.Wait() // the server is killed in any case; what it wrote says more
+		close(ended)
+	}()
 	stop := func() {
 		_ = cmd.Process.Kill()
-		_ = <-ended // the error says that it was killed
+		<-ended
 	}
 	server := &Server{Endpoint: "http://" + address, Process: cmd.Process}
 	if err := server.awaitReady(tb.Context(), ended); err != nil {
@@ -111,8 +115,7 @@ func freeAddress(ctx context.Context) (string, error) {
 	return listener.Addr().String(), nil
 }
 
-// awaitReady leaves in ended what it takes from it.
-func (s *Server) awaitReady(ctx context.Context, ended chan error) error {
+func (s *Server) awaitReady(ctx context.Context, ended <-chan struct{}) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	for {
@@ -120,9 +123,8 @@ func (s *Server) awaitReady(ctx context.Context, ended chan error) error {
 			return nil
 		}
 		select {
-		case err := <-ended:
-			ended <- err
-			return fmt.Errorf("the server ended at once: %w", err)
+		case <-ended:
+			return errors.New("the server ended at once")
 		case <-ctx.Done():
 			return fmt.Errorf("the server was not ready within %v", startTimeout)
 		case <-time.After(20 * time.Millisecond):

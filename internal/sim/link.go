@@ -131,8 +131,9 @@ func (l *link) do(ctx context.Context, what string, write, creates bool, serve f
 	if a.err != nil {
 		l.w.trace.add(l.p.name, "%s -> %v", what, a.err)
 	}
-	if a.err == nil && ctx.Err() == nil && !l.p.host.heldDuring(entered) {
-		// Otherwise the elector may have given the request up in this very instant.
+	if answered := a.err == nil && ctx.Err() == nil && !l.p.host.heldDuring(entered); answered || errors.Is(a.err, s3lect.ErrStorageNotFound) {
+		// Otherwise the elector may have given the request up in this very instant. That there is no
+		// object counts as shown in any case, for it can take that for a vacant leadership.
 		l.w.monitor.saw(l.p, a.version.record)
 	}
 	l.w.poke()

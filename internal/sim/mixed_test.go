@@ -16,7 +16,7 @@ import (
 )
 
 // hangAfter is far more real time than any run takes.
-const hangAfter = 30 * time.Second
+const hangAfter = 3 * time.Minute
 
 var (
 	seeds      = flag.Uint64("sim.seeds", 300, "number of seeds of the mixed schedule")

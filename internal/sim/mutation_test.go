@@ -36,10 +36,10 @@ func TestMutantsAreCaught(t *testing.T) {
 	require.GreaterOrEqual(t, len(files), 5)
 	for _, file := range files {
 		name := strings.TrimSuffix(filepath.Base(file), ".txt")
+		if !*allMutants && !slices.Contains(quickMutants, name) {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
-			if !*allMutants && !slices.Contains(quickMutants, name) {
-				t.Skip("run by make mutants")
-			}
 			m := readMutant(t, file)
 			cmd := exec.CommandContext(t.Context(), "go", "test", "-overlay", overlay(t, m),
 				"-run", "^TestMixedSchedule$", "-count=1", "-timeout=5m", ".",

@@ -125,7 +125,7 @@ func (w *world) healingBound() time.Duration {
 	if w.profile.has(handovers) || w.profile.has(troubledHooks) {
 		leases++
 	}
-	return time.Duration(leases)*w.profile.maxLease*100/95 + w.profile.maxLease/3*100/95 + 2*time.Second
+	return time.Duration(leases)*w.profile.maxLease*100/95 + w.profile.longest*100/95 + 2*time.Second
 }
 
 // judgeCalm demands a leader within the bound after healing, and then for two leases exactly one,
@@ -218,6 +218,7 @@ func (w *world) drawConfigs() []s3lect.ElectorConfig {
 		c.ServerID = fmt.Sprintf("node-%d", i)
 		c.ServerAddr = fmt.Sprintf("10.0.0.%d:8443", i+1)
 		w.profile.maxLease = max(w.profile.maxLease, c.LeaderTimeout)
+		w.profile.longest = max(w.profile.longest, c.FrequentInterval)
 		out = append(out, c)
 	}
 	if w.profile.has(reconfigurations) {
@@ -232,7 +233,10 @@ func (w *world) drawConfigs() []s3lect.ElectorConfig {
 func drawConfig(d *dice, defaults bool) s3lect.ElectorConfig {
 	timeout := d.between(10*time.Second, 25*time.Second).Truncate(time.Millisecond)
 	frequent := d.between(timeout/6, timeout/3)
-	infrequent := d.between(frequent, 30*time.Second)
+	if rare := d.between(timeout/3, timeout*4/5); d.chance(0.15) {
+		frequent = rare
+	}
+	infrequent := d.between(frequent, max(frequent, 30*time.Second))
 	if defaults {
 		timeout, frequent, infrequent = s3lect.DefaultLeaderTimeout, s3lect.DefaultFrequentInterval, s3lect.DefaultInfrequentInterval
 	}

@@ -106,7 +106,8 @@ type profile struct {
 	etags    []bool        // by node: whether its storage reports ETags
 	habits   []habits      // by node
 	maxLease time.Duration
-	rateBand int64 // parts per million that clocks may be off
+	longest  time.Duration // FrequentInterval
+	rateBand int64         // parts per million that clocks may be off
 }
 
 func (p *profile) has(f fault) bool              { return slices.Contains(p.faults, f) }

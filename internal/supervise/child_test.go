@@ -65,6 +65,12 @@ func playRole(role string, args []string) {
 	case "abandon": // end and leave a deaf child behind
 		startChild()
 		os.Exit(number(args[0]))
+	case "daemon": // leave a child behind that is in a session of its own and ends with descriptor 0
+		cmd := exec.Command("cat")
+		cmd.Stdin = os.Stdin
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		must(cmd.Start())
+		fmt.Println(cmd.Process.Pid)
 	case "slow family": // end at once when asked, with a child that needs a moment more
 		got := catch()
 		cmd := exec.Command(os.Args[0], childArg, "slow")

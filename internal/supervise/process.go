@@ -118,6 +118,7 @@ func (p *Process) follow(reports *os.File) {
 		p.settle(guardStatus(p.guard.ProcessState))
 	}
 	awaitGroup(p.guard.Process.Pid)
+	reapStrays()
 }
 
 // read returns, at the end of the reports, whether one of them said how the command ended.

@@ -216,6 +216,25 @@ func TestWhatTheCommandLeavesBehindIsKilled(t *testing.T) {
 	assert.Equal(t, ByItself, cause)
 }
 
+func TestWhatLeftTheGroupIsCollectedWhenItHasEnded(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux hands orphans to the supervisor")
+	}
+	t.Parallel()
+	in, inWrite := pipe(t)
+	_, _, out := run(t, child("daemon"), func(j *Job) { j.Stdin, j.Grace = in, 10*time.Millisecond }).wait()
+	daemon := number(strings.TrimSpace(out))
+	require.NoError(t, syscall.Kill(daemon, 0), "it is out of reach")
+	require.NoError(t, inWrite.Close())
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		run(t, child("exit", "0"), nil).wait()
+		if errors.Is(syscall.Kill(daemon, 0), syscall.ESRCH) {
+			return
+		}
+		require.True(t, time.Now().Before(deadline), "it stays in the process table")
+	}
+}
+
 func TestFirstSignalIsForwardedAndTheStatusPassedOn(t *testing.T) {
 	t.Parallel()
 	tr := run(t, child("obey", "7"), nil)

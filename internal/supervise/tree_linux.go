@@ -3,6 +3,9 @@ package supervise
 import (
 	"errors"
 	"fmt"
+	"os"
+	"strconv"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -29,6 +32,23 @@ func awaitGroup(pgid int) {
 		_, err := syscall.Wait4(-pgid, nil, 0, nil)
 		if err != nil && !errors.Is(err, syscall.EINTR) {
 			return
+		}
+	}
+}
+
+// reapStrays collects processes that left their group, were handed to this one when their guard
+// ended, and have ended since: nobody else would. A session of their own tells them from children
+// that somebody else here waits for. The kernel hands orphans to the first thread.
+func reapStrays() {
+	list, _ := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/children", os.Getpid())) // not in every kernel
+	own, _ := unix.Getsid(0)
+	for field := range strings.FieldsSeq(string(list)) {
+		pid, err := strconv.Atoi(field)
+		if err != nil {
+			continue
+		}
+		if session, err := unix.Getsid(pid); err == nil && session != own {
+			_, _ = syscall.Wait4(pid, nil, syscall.WNOHANG, nil)
 		}
 	}
 }
