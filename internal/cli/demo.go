@@ -2,6 +2,7 @@ package cli
 
 import (
 	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -40,7 +41,15 @@ func newDemoCommand() *cobra.Command {
 				return usageErrorf("--%w", err)
 			}
 			opts.Out, opts.Err = cmd.OutOrStdout(), cmd.ErrOrStderr()
-			return demo.Run(cmd.Context(), opts)
+			// Where nobody reads any more ("| head"), the signal would end this process before it has
+			// tidied up.
+			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGPIPE)
+			defer stop()
+			err := demo.Run(ctx, opts)
+			if ctx.Err() != nil && cmd.Context().Err() == nil {
+				return &exitError{code: signalCode(syscall.SIGPIPE)}
+			}
+			return err
 		},
 	}
 	flags := cmd.Flags()

@@ -2,6 +2,10 @@ package cli
 
 import (
 	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -35,4 +39,27 @@ func TestDemoMemberIsHiddenAndSaysWhoStartsIt(t *testing.T) {
 	cmd.SetErr(io.Discard)
 	cmd.SetArgs([]string{"alpha"})
 	require.ErrorContains(t, cmd.Execute(), "started by s3lect demo, not by hand")
+}
+
+func TestADemoThatNobodyReadsLeavesNothingBehind(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("there is no signal for a broken pipe")
+	}
+	t.Parallel()
+	dir := t.TempDir()
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "demo", "--lease", "500ms")
+	cmd.Env = append(os.Environ(), "TMPDIR="+dir)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	_, err = out.Read(make([]byte, 1))
+	require.NoError(t, err)
+	require.NoError(t, out.Close())
+
+	require.Error(t, cmd.Wait())
+	assert.Equal(t, signalCode(syscall.SIGPIPE), cmd.ProcessState.ExitCode())
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	assert.Empty(t, left)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-6dc909bb/s3lect"
+	"github.com/seed-6dc909bb/s3lect/internal/demo"
 	"github.com/seed-6dc909bb/s3lect/internal/supervise"
 	"github.com/seed-6dc909bb/s3lect/stores"
 )
@@ -19,6 +20,11 @@ func TestMain(m *testing.M) {
 	// A program with the race detector sleeps for a second when it exits, unless told not to.
 	if err := os.Setenv("GORACE", "atexit_sleep_ms=0"); err != nil {
 		panic(err)
+	}
+	if len(os.Args) > 1 && (os.Args[1] == "demo" || os.Args[1] == demo.MemberCommand) { // as the command itself would be
+		os.Exit((&App{
+			Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, LookupEnv: os.LookupEnv, Abort: os.Exit,
+		}).Main(os.Args[1:]))
 	}
 	if len(os.Args) > 2 && os.Args[1] == childArg {
 		playRole(os.Args[2], os.Args[3:])

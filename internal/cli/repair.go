@@ -42,7 +42,7 @@ taken from the command line alone, never from the environment.
 
 Exit status:
   0  nothing is wrong, or it has been repaired
-  1  failure; the object is as it was
+  1  failure; the object is as it was, unless writing it failed: then look again
   2  wrong usage
   4  the object is not a leader record, and --force was not given`
 

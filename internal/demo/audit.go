@@ -19,6 +19,9 @@ type belief struct {
 
 	// Earliest and Latest bound the leadership from outside: the noes around it, where there are.
 	Earliest, Latest time.Duration
+	// Thawed is the time from a thaw after the last yes to the no that followed: in it the process
+	// may have believed what it did when it was frozen.
+	Thawed span
 }
 
 // beliefs finds the beliefs in one process's samples. thaws are the moments at which that process
@@ -26,29 +29,43 @@ type belief struct {
 func beliefs(samples []sample, thaws []time.Duration) []belief {
 	var found []belief
 	var open *belief
-	for i, s := range samples {
-		if !s.Leader {
-			if open != nil && !slices.ContainsFunc(thaws, between(open.To, s.At)) {
-				open.Latest = s.At
+	var before sample
+	for _, s := range samples {
+		thaw := latest(thaws, before.At, s.At)
+		switch {
+		case s.Leader:
+			if open == nil || open.Term != s.Term || thaw != 0 {
+				earliest := s.At
+				if thaw != 0 {
+					earliest = thaw
+				} else if before.At != 0 && !before.Leader {
+					earliest = before.At
+				}
+				found = append(found, belief{Term: s.Term, From: s.At, Earliest: earliest})
+				open = &found[len(found)-1]
 			}
+			open.To = s.At + instantOfBelief
+			open.Latest = open.To
+		case open != nil && thaw != 0:
+			open.Thawed = span{From: thaw, To: s.At}
 			open = nil
-			continue
+		case open != nil:
+			open.Latest = s.At
+			open = nil
 		}
-		end := s.At + instantOfBelief
-		if open == nil || open.Term != s.Term || slices.ContainsFunc(thaws, between(open.To, s.At)) {
-			found = append(found, belief{Term: s.Term, From: s.At, Earliest: s.At})
-			open = &found[len(found)-1]
-			if i > 0 && !samples[i-1].Leader && !slices.ContainsFunc(thaws, between(samples[i-1].At, s.At)) {
-				open.Earliest = samples[i-1].At
-			}
-		}
-		open.To, open.Latest = end, end
+		before = s
 	}
 	return found
 }
 
-func between(from, to time.Duration) func(time.Duration) bool {
-	return func(t time.Duration) bool { return from < t && t <= to }
+// latest returns the last of some moments that lies after from and not after to, or 0.
+func latest(moments []time.Duration, from, to time.Duration) (last time.Duration) {
+	for _, m := range moments {
+		if from < m && m <= to {
+			last = max(last, m)
+		}
+	}
+	return last
 }
 
 // overlap is a time during which more than one process believed that it led.
@@ -101,9 +118,12 @@ func together(all []belief) (sum time.Duration) {
 // atWorst is what together could be at most, given that a leadership may have begun any time after
 // the last no before it and ended any time before the first no after it.
 func atWorst(all []belief) time.Duration {
-	widest := slices.Clone(all)
-	for i, b := range widest {
-		widest[i].From, widest[i].To = b.Earliest, b.Latest
+	var widest []belief
+	for _, b := range all {
+		widest = append(widest, belief{Process: b.Process, From: b.Earliest, To: b.Latest})
+		if b.Thawed.To != 0 {
+			widest = append(widest, belief{Process: b.Process, From: b.Thawed.From, To: b.Thawed.To})
+		}
 	}
 	return together(widest)
 }

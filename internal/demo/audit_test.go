@@ -62,16 +62,16 @@ func TestBeliefsAreRunsOfYeses(t *testing.T) {
 			answers(2, 7, 4, 7, 5000, 7, 5002, 0), []time.Duration{4999 * ms},
 			[]belief{
 				{Term: 7, From: 2 * ms, To: 4*ms + tick, Earliest: 2 * ms, Latest: 4*ms + tick},
-				{Term: 7, From: 5000 * ms, To: 5000*ms + tick, Earliest: 5000 * ms, Latest: 5002 * ms},
+				{Term: 7, From: 5000 * ms, To: 5000*ms + tick, Earliest: 4999 * ms, Latest: 5002 * ms},
 			},
 		},
 		"frozen while it led, thawed without": {
 			answers(2, 7, 4, 7, 5000, 0), []time.Duration{4999 * ms},
-			[]belief{{Term: 7, From: 2 * ms, To: 4*ms + tick, Earliest: 2 * ms, Latest: 4*ms + tick}},
+			[]belief{{Term: 7, From: 2 * ms, To: 4*ms + tick, Earliest: 2 * ms, Latest: 4*ms + tick, Thawed: span{4999 * ms, 5000 * ms}}},
 		},
 		"frozen while it followed": {
 			answers(2, 0, 5000, 7), []time.Duration{4999 * ms},
-			[]belief{{Term: 7, From: 5000 * ms, To: 5000*ms + tick, Earliest: 5000 * ms, Latest: 5000*ms + tick}},
+			[]belief{{Term: 7, From: 5000 * ms, To: 5000*ms + tick, Earliest: 4999 * ms, Latest: 5000*ms + tick}},
 		},
 	}
 	for name, test := range tests {
@@ -120,19 +120,28 @@ func TestOverlapsAreFound(t *testing.T) {
 }
 
 func TestASingleYesOfAThawedProcessIsAnOverlap(t *testing.T) {
-	zombie := beliefs(answers(2, 7, 4, 7, 5000, 7, 5002, 0), []time.Duration{4999 * ms})
-	next := beliefs(answers(3000, 8, 3002, 8, 9000, 8), nil)
-	var all []belief
-	for _, b := range zombie {
+	all := beside(answers(2, 7, 4, 7, 5000, 7, 5002, 0), answers(3000, 8, 3002, 8, 9000, 8))
+	assert.Equal(t, time.Microsecond, together(all))
+	assert.Equal(t, 3*ms, atWorst(all), "from the thaw to the no")
+}
+
+func TestWhatAThawedProcessBelievedUnseenCountsAtWorst(t *testing.T) {
+	all := beside(answers(2, 7, 4, 7, 5002, 0), answers(3000, 8, 3002, 8, 9000, 8))
+	assert.Zero(t, together(all))
+	assert.Equal(t, 3*ms, atWorst(all))
+}
+
+// beside returns the beliefs of a process that was thawed after 4999 ms and those of the next leader.
+func beside(zombie, next []sample) (all []belief) {
+	for _, b := range beliefs(zombie, []time.Duration{4999 * ms}) {
 		b.Process = "zombie"
 		all = append(all, b)
 	}
-	for _, b := range next {
+	for _, b := range beliefs(next, nil) {
 		b.Process = "next"
 		all = append(all, b)
 	}
-	assert.Equal(t, time.Microsecond, together(all))
-	assert.Equal(t, 2*ms, atWorst(all))
+	return all
 }
 
 func TestTheWorstCaseReachesToTheNeighbouringNoes(t *testing.T) {

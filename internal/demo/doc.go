@@ -22,5 +22,6 @@
 //
 // Two leaders there were wherever beliefs of two processes overlap. That is certain knowledge, and
 // it decides the exit status. A leadership may in truth have begun up to one sample earlier and
-// ended up to one sample later; the overlap that would give at the very worst is reported beside it.
+// ended up to one sample later, and between a thaw and the first answer after it the process may
+// have believed once more; the overlap that would give at the very worst is reported beside it.
 package demo
