@@ -2,6 +2,7 @@ package s3lect
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync/atomic"
@@ -65,5 +66,27 @@ func TestAllIsLoggedWhenStopReturns(t *testing.T) {
 		require.NoError(t, e.Stop())
 		assert.Contains(t, log.String(), "leadership released")
 		assert.Contains(t, log.String(), "server=a")
+	})
+}
+
+func TestTroubleThatLooksDifferentEachTimeIsNotLoggedEachTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		s := newMemStorage()
+		requests := 0
+		s.setFault(func(context.Context, string) error {
+			requests++
+			return fmt.Errorf("request %d was refused", requests)
+		})
+		e, err := NewS3Elector(S3ElectorOptions{
+			Config: testConfig("a"), Storage: s, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		})
+		require.NoError(t, err)
+		require.NoError(t, e.Start(t.Context()))
+		time.Sleep(time.Hour)
+		require.NoError(t, e.Stop())
+		assert.Greater(t, requests, 600)
+		assert.LessOrEqual(t, strings.Count(log.String(), "in trouble"), 60)
+		assert.GreaterOrEqual(t, strings.Count(log.String(), "in trouble"), 50, "what is wrong now can still be seen")
 	})
 }

@@ -51,7 +51,7 @@ func RepairLeaderRecord(ctx context.Context, storage Storage, key, etag string, 
 	return leaderRecord(r, ""), nil
 }
 
-var termField = regexp.MustCompile(`"term"\s*:\s*([0-9]{1,15})\b`)
+var termField = regexp.MustCompile(`"term"\s*:\s*([0-9]{1,16})\b`)
 
 // SalvageTerm returns the highest term that can be made out in bytes that may be a leader record, a
 // part of one, or none; 0 where there is nothing like it.

@@ -51,6 +51,7 @@ func TestRepairWritesAResignedRecordAboveTheOldTerm(t *testing.T) {
 		`{"term": 7, "nested": {"term": 9} }`: 10,
 		`{"term":-3}`:                         1,
 		`{"term":99999999999999999999}`:       1,
+		`{"term":5000000000000000,"leaseM`:    5000000000000001,
 	} {
 		t.Run(old, func(t *testing.T) {
 			s := newMemStorage()

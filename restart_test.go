@@ -110,3 +110,36 @@ func TestTermsSurviveAStopWithAChangedConfiguration(t *testing.T) {
 		require.NoError(t, e.Stop())
 	})
 }
+
+func TestContextThatHasEndedAlreadyEndsEverythingAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		s := newMemStorage()
+		e := newElector(t, s, "a")
+		require.ErrorIs(t, e.Lead(ended, func(context.Context, int64) error { panic("it never leads") }), context.Canceled)
+		require.NoError(t, e.Start(ended))
+		synctest.Wait()
+		require.ErrorIs(t, e.WaitForLeadership(soon(t)), ErrNotStarted)
+		require.NoError(t, e.Start(t.Context()), "it has stopped by itself")
+		require.ErrorIs(t, e.WaitForLeadership(ended), context.Canceled)
+		for range e.Watch(ended) {
+			t.Error("there is nothing to tell")
+		}
+		require.NoError(t, e.WaitForLeadership(soon(t)))
+		require.NoError(t, e.Stop())
+	})
+}
+
+func TestElectorCanBeStoppedFromAWatchLoop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := startElector(t, newMemStorage(), "a")
+		for status := range e.Watch(t.Context()) {
+			if status.IsLeader {
+				require.NoError(t, e.Stop())
+				break
+			}
+		}
+		assert.Empty(t, e.LeaderID())
+	})
+}

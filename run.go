@@ -32,6 +32,8 @@ type run struct {
 	work       *assignment
 	finished   []*assignment // to be told when the present leadership is released
 	resigners  []chan error  // likewise
+	trouble    string        // the error logged last; empty when all is well
+	troubledAt time.Duration // when that was
 	stopping   bool
 	restart    bool // the configuration names another candidate or key
 }
@@ -161,7 +163,7 @@ func (r *run) tell(now lease.Instant) {
 			r.released(event)
 		}
 	}
-	r.logStatus(was, is) // last, because a log can be slow
+	r.logStatus(now, was, is) // last, because a log can be slow
 }
 
 // released tells everybody who waits for the end of a leadership.

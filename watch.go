@@ -198,16 +198,19 @@ func differs(a, b LeadershipStatus) bool {
 	return a != b
 }
 
-// logStatus logs what has changed: each trouble once, not each time it is met again.
-func (r *run) logStatus(was, is LeadershipStatus) {
+// logStatus logs what has changed: each trouble once, not each time it is met again. Errors that
+// differ each time, by a request's number or a port, count as the same for a while.
+func (r *run) logStatus(now lease.Instant, was, is LeadershipStatus) {
 	if is.LeaderID != was.LeaderID && !is.IsLeader && is.LeaderID != "" {
 		r.log().Info("following", "leader", is.LeaderID, "addr", is.LeaderAddr, "term", is.Term)
 	}
 	switch {
-	case is.LastError == was.LastError:
-	case is.LastError != "":
-		r.log().Warn("election is in trouble", "error", is.LastError)
-	default:
+	case is.LastError == r.trouble:
+	case is.LastError == "":
+		r.trouble = ""
 		r.log().Info("election works again")
+	case r.trouble == "" || now.Mono-r.troubledAt >= time.Minute:
+		r.trouble, r.troubledAt = is.LastError, now.Mono
+		r.log().Warn("election is in trouble", "error", is.LastError)
 	}
 }

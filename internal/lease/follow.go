@@ -156,7 +156,7 @@ func (m *Machine) followRead(now Instant, call *Call, a Answer) {
 	case !confirm || !same || m.claimable() > now.Mono:
 	case m.highest >= MaxTerm-1:
 		m.claimFails++
-		m.lastErr = fmt.Errorf("term %d is the last one: replace the record with \"s3lect repair\"", m.highest)
+		m.lastErr = fmt.Errorf("term %d is the last one, and terms only grow: choose another key", m.highest)
 		m.claimAfter = now.Mono + m.cfg.Frequent
 	default:
 		m.claim(now)

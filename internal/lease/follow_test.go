@@ -167,7 +167,7 @@ func TestLastTermIsNotExceeded(t *testing.T) {
 		require.Nil(t, callRecord(s))
 	}
 	_, err := s.m.Troubles()
-	assert.ErrorContains(t, err, "repair")
+	assert.ErrorContains(t, err, "choose another key")
 }
 
 func TestFailedReadsArePaced(t *testing.T) {
