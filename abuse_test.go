@@ -40,6 +40,7 @@ type abused struct {
 }
 
 func abuse(t *testing.T, seed uint64) {
+	t.Helper()
 	storage := newMemStorage()
 	var electors []*abused
 	for i := range 3 {
@@ -54,7 +55,7 @@ func abuse(t *testing.T, seed uint64) {
 			random := rand.New(rand.NewPCG(seed, uint64(10*i+j)))
 			users.Go(func() {
 				for ctx.Err() == nil {
-					a.act(ctx, random, &users)
+					a.act(ctx, random)
 					time.Sleep(time.Duration(random.ExpFloat64() * float64(random.IntN(4)) * float64(2*time.Second)))
 				}
 			})
@@ -159,7 +160,7 @@ func (a *abused) work(ctx context.Context, random *rand.Rand) error {
 	case 4:
 		runtime.Goexit()
 	case 5:
-		go a.Stop()
+		go func() { _ = a.Stop() }() // its error says what could not be released
 	default:
 		select {
 		case <-ctx.Done():
@@ -169,7 +170,7 @@ func (a *abused) work(ctx context.Context, random *rand.Rand) error {
 	return errWork
 }
 
-func (a *abused) act(ctx context.Context, random *rand.Rand, users *sync.WaitGroup) {
+func (a *abused) act(ctx context.Context, random *rand.Rand) {
 	limited, cancel := context.WithTimeout(ctx, time.Duration(random.IntN(30))*time.Second)
 	defer cancel()
 	begun := time.Now()

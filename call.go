@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/seed-6dc909bb/s3lect/internal/lease"
 )
@@ -73,7 +74,21 @@ func (r *run) awaitCalls() {
 			return
 		}
 	}
-	r.timer.Stop()
+}
+
+// awaitLog waits until all is logged, but not for a log that is stuck.
+func (r *run) awaitLog() {
+	r.timer.Reset(time.Second)
+	for logged := r.e.logs.empty(); logged != nil; {
+		select {
+		case <-logged:
+			return
+		case c := <-r.commands:
+			r.obey(c)
+		case <-r.timer.C():
+			return
+		}
+	}
 }
 
 // perform does what the call asks for.

@@ -58,8 +58,9 @@ type S3ElectorOptions struct {
 // S3Elector is one candidate in an election. All its methods are safe for concurrent use.
 type S3Elector struct {
 	storage Storage
-	putter  ETagPutter // the storage, if it can report ETags; else nil
-	log     *slog.Logger
+	putter  ETagPutter   // the storage, if it can report ETags; else nil
+	log     *slog.Logger // behind logs
+	logs    logQueue
 	env     *env.Env
 
 	trust atomic.Pointer[trust] // nil while not leading
@@ -72,8 +73,9 @@ type S3Elector struct {
 	feed    *change       // the latest change of status; the next one is linked to it
 	checked chan struct{} // closed when a check completes; nil while nobody waits for that
 
-	// machine outlives a run, because what was seen of terms must.
-	machine *lease.Machine
+	// machine outlives a run, because what was seen of the terms under its key must.
+	machine    *lease.Machine
+	machineKey string
 }
 
 // trust is what IsLeader rests on: a term, and the moment until which no other candidate can have
@@ -105,11 +107,12 @@ func NewS3Elector(opts S3ElectorOptions) (*S3Elector, error) {
 	if e.log == nil {
 		e.log = slog.Default()
 	}
+	e.log = slog.New(queuedHandler{e.log.Handler(), &e.logs})
 	if e.env == nil {
 		e.env = env.System()
 	}
-	e.status = LeadershipStatus{ServerID: config.ServerID, LockfilePath: config.LockfilePath}
-	e.feed = &change{status: e.status, more: make(chan struct{})}
+	e.feed = &change{more: make(chan struct{})}
+	e.introduce(e.config)
 	return e, nil
 }
 
@@ -205,7 +208,7 @@ func (e *S3Elector) resign(ctx context.Context, successor string) error {
 		return ErrNotLeader
 	}
 	released := make(chan error, 1)
-	inside := ctx.Value(insideKey{}) == e
+	inside := ctx.Value(insideKey{e}) != nil
 	if !r.do(func(now lease.Instant) { r.resign(now, successor, inside, released) }) {
 		return ErrNotLeader
 	}
@@ -243,6 +246,9 @@ func (e *S3Elector) UpdateConfig(newConfig ElectorConfig) error {
 	e.mu.Lock()
 	e.config = &config
 	r := e.run
+	if r == nil {
+		e.introduce(e.config)
+	}
 	e.mu.Unlock()
 	if r != nil {
 		r.do(r.reconfigure)
@@ -270,5 +276,6 @@ func (e *S3Elector) running() *run {
 	return e.run
 }
 
-// insideKey marks the contexts of hooks and work with the elector they belong to.
-type insideKey struct{}
+// insideKey marks the contexts of an elector's hooks and work, also where those of another run
+// inside them.
+type insideKey struct{ e *S3Elector }

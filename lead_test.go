@@ -408,3 +408,23 @@ func (e *S3Elector) waitStarted(ctx context.Context) error {
 	}
 	return ctx.Err()
 }
+
+func TestResignFromWorkThatRunsInsideAnotherElectorsOnlySetsThingsGoing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMemStorage()
+		outer := newElector(t, s, "a")
+		inner := newElector(t, s, "a", func(c *ElectorConfig) { c.LockfilePath = "inner.json" })
+		ctx, cancel := context.WithCancel(soon(t))
+		resigned := false
+		err := outer.Lead(ctx, func(ctx context.Context, _ int64) error {
+			return inner.Lead(ctx, func(ctx context.Context, _ int64) error {
+				resigned = true
+				assert.NoError(t, outer.Resign(ctx))
+				cancel()
+				return nil
+			})
+		})
+		require.ErrorIs(t, err, context.Canceled)
+		assert.True(t, resigned)
+	})
+}

@@ -3,7 +3,7 @@ package s3lect
 import (
 	"context"
 	"log/slog"
-	"sync"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -20,37 +20,50 @@ type stuckLog struct {
 	freed chan struct{}
 }
 
-func (l *stuckLog) WithAttrs([]slog.Attr) slog.Handler { return l }
+func (l *stuckLog) Enabled(context.Context, slog.Level) bool { return true }
+func (l *stuckLog) WithAttrs([]slog.Attr) slog.Handler       { return l }
 
-func (l *stuckLog) Enabled(context.Context, slog.Level) bool {
+func (l *stuckLog) Handle(context.Context, slog.Record) error {
 	if l.stuck.Load() {
 		<-l.freed
 	}
-	return false
+	return nil
 }
 
-func TestStuckLogDoesNotKeepTheEndOfALeadershipFromTheWork(t *testing.T) {
+func TestStuckLogHoldsUpNeitherTheEndOfALeadershipNorTheElector(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		handler := &stuckLog{Handler: slog.DiscardHandler, freed: make(chan struct{})}
-		e, err := NewS3Elector(S3ElectorOptions{Config: testConfig("a"), Storage: newMemStorage(), Logger: slog.New(handler)})
+		s := newMemStorage()
+		e, err := NewS3Elector(S3ElectorOptions{Config: testConfig("a"), Storage: s, Logger: slog.New(handler)})
 		require.NoError(t, err)
-		var ended atomic.Bool
-		var leading sync.WaitGroup
-		leading.Go(func() {
-			_ = e.Lead(soon(t), func(ctx context.Context, _ int64) error {
-				time.Sleep(time.Second)
-				handler.stuck.Store(true)
-				go func() { assert.NoError(t, e.Resign(context.WithoutCancel(ctx))) }()
-				<-ctx.Done()
-				ended.Store(true)
-				return nil
-			})
+		terms := 0
+		err = e.Lead(soon(t), func(ctx context.Context, _ int64) error {
+			if terms++; terms == 3 {
+				return errWork
+			}
+			handler.stuck.Store(true)
+			s.setFault(hang)
+			time.Sleep(e.Remaining() - time.Millisecond)
+			assert.Error(t, ctx.Err(), "it heard of the end before the lease was over")
+			s.setFault(nil)
+			return nil
 		})
-		time.Sleep(3 * time.Second)
-		assert.False(t, e.IsLeader())
-		assert.True(t, ended.Load(), "the work heard of it although nobody reads the log")
+		require.ErrorIs(t, err, errWork)
 		close(handler.freed)
+	})
+}
+
+func TestAllIsLoggedWhenStopReturns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		e, err := NewS3Elector(S3ElectorOptions{
+			Config: testConfig("a"), Storage: newMemStorage(), Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		})
+		require.NoError(t, err)
+		require.NoError(t, e.Start(t.Context()))
+		require.NoError(t, e.WaitForLeadership(soon(t)))
 		require.NoError(t, e.Stop())
-		leading.Wait()
+		assert.Contains(t, log.String(), "leadership released")
+		assert.Contains(t, log.String(), "server=a")
 	})
 }

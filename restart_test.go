@@ -70,3 +70,43 @@ func TestLeadershipWithoutWorkLastsAsLongAsItsTrust(t *testing.T) {
 		require.NoError(t, e.Stop())
 	})
 }
+
+func TestStatusKnowsNothingOfTheKeyBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMemStorage()
+		s.put([]byte(`{"leaderID":"b","leaderAddr":"b:1","lastUpdated":"2026-01-01T00:00:00Z","term":9}`))
+		e := startElector(t, s, "a")
+		time.Sleep(time.Second)
+		require.Equal(t, "b", e.LeaderID())
+		s.setFault(hang)
+		config := *e.GetConfig()
+		config.LockfilePath = "another.json"
+		require.NoError(t, e.UpdateConfig(config))
+		synctest.Wait()
+		assert.Equal(t, &LeadershipStatus{ServerID: "a", LockfilePath: "another.json"}, e.GetLeadershipStatus())
+
+		require.NoError(t, e.Stop())
+		config.LockfilePath, config.ServerID = "a third.json", "z"
+		require.NoError(t, e.UpdateConfig(config))
+		assert.Equal(t, &LeadershipStatus{ServerID: "z", LockfilePath: "a third.json"}, e.GetLeadershipStatus())
+		s.setFault(nil)
+	})
+}
+
+func TestTermsSurviveAStopWithAChangedConfiguration(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMemStorage()
+		e := startElector(t, s, "a")
+		require.NoError(t, e.WaitForLeadership(soon(t)))
+		require.NoError(t, e.Stop())
+		config := *e.GetConfig()
+		config.ServerAddr = "b:1"
+		require.NoError(t, e.UpdateConfig(config))
+		s.delete()
+		require.NoError(t, e.Start(t.Context()))
+		require.NoError(t, e.WaitForLeadership(soon(t)))
+		assert.EqualValues(t, 2, e.Term())
+		assert.Equal(t, "b:1", s.record(t).LeaderAddr)
+		require.NoError(t, e.Stop())
+	})
+}

@@ -56,15 +56,16 @@ func newRun(ctx context.Context, e *S3Elector, work *assignment) *run {
 // outlives both restarts and stops.
 func (r *run) begin() {
 	e := r.e
-	if e.machine == nil || e.status.LockfilePath != r.config.LockfilePath {
+	if e.machine == nil || e.machineKey != r.config.LockfilePath {
 		e.machine = lease.New(r.config.lease(), e.env.Uint64)
+		e.machineKey = r.config.LockfilePath
 	}
 	r.machine = e.machine
 	now := e.env.Now()
 	r.machine.Reconfigure(now, r.config.lease())
 	r.machine.Guard(r.work != nil)
 	r.machine.Start(now)
-	e.status.ServerID, e.status.LockfilePath = r.config.ServerID, r.config.LockfilePath
+	e.introduce(r.config)
 }
 
 // loop is the elector's one goroutine. It never waits for I/O, a hook or a caller.
@@ -224,8 +225,9 @@ func (r *run) resign(now lease.Instant, successor string, inside bool, waiter ch
 
 // finish ends the run once nothing contests any more.
 func (r *run) finish() {
-	r.timer.Stop()
 	r.awaitCalls()
+	r.awaitLog()
+	r.timer.Stop()
 	e := r.e
 	e.mu.Lock()
 	e.run = nil

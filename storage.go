@@ -22,6 +22,8 @@ import (
 // number of concurrent calls with the same ETag at most one takes effect. A reader never sees a
 // part of an object. A Get that starts after a PutIfMatch has returned nil answers that version or
 // a later one; should a storage answer an earlier one, elections stay safe and only become slower.
+// Bytes and ETag belong together. Some servers pair, during a write, those of two versions; elections
+// survive that as long as two reads, one after the other, do not show the same wrong pair.
 //
 // An error of PutIfMatch means that the outcome is unknown, whatever the error is: the write may
 // have landed, or may land later, while its reply was lost. Callers read back and compare. A
@@ -46,7 +48,7 @@ type Storage interface {
 
 // ETagPutter is an optional capability of a [Storage]: to report the ETag of what it has written.
 // A leader on such a storage renews with one write and no read. A wrapper that embeds the Storage
-// interface loses the capability, costs one read more per renewal, and works.
+// interface loses the capability, costs two reads more per renewal, and works.
 type ETagPutter interface {
 	// PutIfMatchETag is PutIfMatch, and also returns the ETag of the version it created. An empty
 	// ETag with a nil error means that the write is done and its ETag is not known.

@@ -37,7 +37,7 @@ type assignment struct {
 }
 
 func newTenure(r *run, term int64) *tenure {
-	ctx, cancel := context.WithCancelCause(context.WithValue(r.base, insideKey{}, r.e))
+	ctx, cancel := context.WithCancelCause(context.WithValue(r.base, insideKey{r.e}, true))
 	return &tenure{
 		term:      term,
 		ctx:       ctx,
@@ -62,7 +62,7 @@ func (r *run) serve(now lease.Instant) bool {
 	case t.end != nil && !t.left:
 		t.left = true
 		if t.entered {
-			r.hook(context.WithValue(r.base, insideKey{}, r.e), now, t.onLose, r.loseReturned)
+			r.hook(context.WithValue(r.base, insideKey{r.e}, true), now, t.onLose, r.loseReturned)
 		}
 	case t.end != nil:
 		r.tenure = nil
@@ -120,7 +120,7 @@ func (r *run) loseReturned(_ lease.Instant, err error) {
 // after that the contest goes on.
 func (r *run) workReturned(now lease.Instant, err error) {
 	if r.tenure.end != nil {
-		if err != nil {
+		if err != nil && !errors.Is(err, context.Canceled) {
 			r.log().Info("work has stopped with an error after its leadership", "term", r.tenure.term, "error", err)
 		}
 		return

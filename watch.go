@@ -117,14 +117,29 @@ func (r *run) publish(now lease.Instant, events []lease.Event) (was, is Leadersh
 			break
 		}
 	}
-	is = e.status
-	if differs(is, e.feed.status) {
-		next := &change{status: is, more: make(chan struct{})}
-		e.feed.next = next
-		close(e.feed.more)
-		e.feed = next
+	e.tellWatchers()
+	return was, e.status
+}
+
+// introduce puts the candidate that the configuration names into the status. Of another key than
+// before nothing is known yet. It is called with e.mu held, while nothing contests.
+func (e *S3Elector) introduce(config *ElectorConfig) {
+	if e.status.LockfilePath != config.LockfilePath {
+		e.status = LeadershipStatus{}
 	}
-	return was, is
+	e.status.ServerID, e.status.LockfilePath = config.ServerID, config.LockfilePath
+	e.tellWatchers()
+}
+
+// tellWatchers is called with e.mu held.
+func (e *S3Elector) tellWatchers() {
+	if !differs(e.status, e.feed.status) {
+		return
+	}
+	next := &change{status: e.status, more: make(chan struct{})}
+	e.feed.next = next
+	close(e.feed.more)
+	e.feed = next
 }
 
 // publishTrust makes the machine's verdict visible to IsLeader.

@@ -303,7 +303,7 @@ func (c *cluster) strike(ctx context.Context, kind faultKind, id string) error {
 			err = nil
 		}
 	case freezing:
-		err = freeze(l.process.os)
+		err = freezeApart(ctx, l.process.os, MemberOptions{Dir: c.dir}.storageDir())
 	case resign:
 		err = c.ask(ctx, l, "resign")
 	case transfer:

@@ -101,7 +101,7 @@ func (m *Machine) claimable() time.Duration {
 	case m.busy || m.stopping || s.sight == nothing:
 		return never
 	case s.sight == vacant && m.known:
-		wait = max(m.longest, m.cfg.Lease)
+		wait = max(m.lastLease, m.cfg.Lease)
 	case s.sight == vacant:
 	case !s.record.Resigned():
 		wait = max(s.record.Lease, m.cfg.Lease)
@@ -170,6 +170,7 @@ func (m *Machine) readFailed(now Instant, a Answer) {
 	m.readFails++
 	m.lastErr = a.Err
 	if a.Kind == Bad {
+		m.known = true
 		m.seen = observation{since: now, termSince: now.Mono}
 	}
 	m.nextRead = now.Mono + m.pace(m.readFails, a.Kind)
@@ -193,7 +194,7 @@ func (m *Machine) observe(now Instant, a Answer) (same bool) {
 	if next.sight == present {
 		m.known = true
 		m.highest = max(m.highest, next.record.Term)
-		m.longest = next.record.Lease
+		m.lastLease = next.record.Lease
 		if last.sight == present && last.record.Term == next.record.Term && last.record.Session == next.record.Session {
 			next.termSince = last.termSince
 			next.renewals = last.renewals + 1

@@ -349,3 +349,29 @@ func callRecord(s *script) *Record {
 	}
 	return s.m.Call().Record
 }
+
+func TestClaimThatHasLandedIsPacedLikeAnyOtherUntilItIsConfirmed(t *testing.T) {
+	s := newScript(t)
+	s.read(absent())
+	s.read(absent())
+	r := s.write("", failed())
+	s.read(shows("e1", r))
+	require.False(t, s.leads())
+	begun, calls := s.now.Mono, 0
+	for ; s.now.Mono < begun+10*time.Minute; calls++ {
+		s.pass(leaseTime)
+		s.answer(failed())
+	}
+	assert.Less(t, calls, 130, "once per FrequentInterval: nobody holds anything")
+}
+
+func TestObjectThatWasNoRecordAndIsGoneIsWaitedOut(t *testing.T) {
+	s := newScript(t)
+	s.read(bad()) // it may be that of a leader, in a form of the future
+	s.read(absent())
+	seen := s.now.Mono
+	for callRecord(s) == nil {
+		s.read(absent())
+	}
+	assert.GreaterOrEqual(t, s.m.Call().sent.Mono-seen, leaseTime)
+}

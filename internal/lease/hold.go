@@ -136,7 +136,7 @@ func (m *Machine) holdWritten(now Instant, call *Call, a Answer) {
 		return
 	}
 	m.holdFailed(a)
-	r.renewAt = now.Add(m.retry(r.fails, a.Kind))
+	r.renewAt = now.Add(m.holdPace(a.Kind))
 	r.unclear = true
 	if r.readAt = r.renewAt.Mono; a.Kind == Refused {
 		r.readAt = now.Mono
@@ -152,7 +152,7 @@ func (m *Machine) holdRead(now Instant, a Answer) {
 		return
 	case a.Kind != OK:
 		m.holdFailed(a)
-		r.readAt = now.Mono + m.retry(r.fails, a.Kind)
+		r.readAt = now.Mono + m.holdPace(a.Kind)
 		return
 	}
 	landed := r.find(a.Record.Nonce)
@@ -167,12 +167,12 @@ func (m *Machine) holdRead(now Instant, a Answer) {
 		m.checked(nil)
 		if doubt := r.glimpsed != ""; !r.learn(a.ETag) && doubt {
 			m.holdFailed(Answer{Kind: Failed, Err: errors.New("the storage answers one version with changing ETags")})
-			r.readAt = now.Mono + m.retry(r.fails, Failed)
+			r.readAt = now.Mono + m.holdPace(Failed)
 		}
 	case a.Record.Session == m.session:
 		// An earlier version of its own: a read that came from the past. Ask again.
 		m.holdFailed(Answer{Kind: Failed, Err: errors.New("the storage answered with an earlier version")})
-		r.readAt = now.Mono + m.retry(r.fails, Failed)
+		r.readAt = now.Mono + m.holdPace(Failed)
 	default:
 		m.unseated(now, a)
 	}
@@ -327,7 +327,7 @@ func (m *Machine) watchOwn(now Instant) {
 	r := m.own
 	m.known = true
 	m.highest = max(m.highest, r.term)
-	m.longest = r.record.Lease
+	m.lastLease = r.record.Lease
 	m.seen = observation{sight: present, version: r.version, record: r.record, since: now, termSince: now.Mono}
 	if r.version.ETag == "" {
 		m.seen.sight = nothing

@@ -42,11 +42,11 @@ type Machine struct {
 	events   []Event
 
 	seen observation
-	// known is whether a record was ever seen or written under this key; a record that is absent
+	// known is whether anything was ever seen or written under this key; what is absent
 	// afterwards was removed, and its holder may still trust its lease.
-	known   bool
-	highest int64 // the highest term ever seen
-	longest time.Duration
+	known     bool
+	highest   int64 // the highest term ever seen
+	lastLease time.Duration
 
 	// A follower's plan.
 	nextRead    time.Duration

@@ -61,6 +61,14 @@ func (m *Machine) pace(n int, kind AnswerKind) time.Duration {
 	return m.retry(n, kind)
 }
 
+// holdPace is the pause of whoever's record stands: only a leader has trust to lose.
+func (m *Machine) holdPace(kind AnswerKind) time.Duration {
+	if m.phase == confirming {
+		return m.pace(m.own.fails, kind)
+	}
+	return m.retry(m.own.fails, kind)
+}
+
 // measure keeps a smoothed round trip of the calls that were answered.
 func (m *Machine) measure(d time.Duration, kind AnswerKind) {
 	switch {
