@@ -264,6 +264,18 @@ func syncDir(root *os.Root, name string) error {
 	return err
 }
 
+// syncAbove brings the name of a new directory to disk, and those of directories that were made for
+// it: a store that a crash takes away as a whole would have its terms begin anew. It does what it
+// can: not every directory above can be opened.
+func syncAbove(dir string) {
+	for parent := filepath.Dir(dir); parent != dir; dir, parent = parent, filepath.Dir(parent) {
+		if f, err := os.Open(parent); err == nil {
+			_ = f.Sync()
+			_ = f.Close()
+		}
+	}
+}
+
 // removeStaleTemps removes what killed writers left behind. It does what it can: a store that can
 // only be read keeps it.
 func removeStaleTemps(dir string) {

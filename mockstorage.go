@@ -66,6 +66,9 @@ func NewMockStorage(baseDir string) (*MockStorage, error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, fmt.Errorf("open directory store %s: %w", dir, err)
 	}
+	if created {
+		syncAbove(dir)
+	}
 	m := newMockStorage(dir, created)
 	removeStaleTemps(dir)
 	return m, nil

@@ -243,6 +243,19 @@ func (a altered) PutIfMatch(ctx context.Context, key string, data []byte, etag s
 	return a.Storage.PutIfMatch(ctx, key, data, etag)
 }
 
+// overwrite writes whatever version there is.
+func overwrite(ctx context.Context, m *memory.Storage, key string, data []byte) error {
+	for {
+		_, current, err := m.Get(ctx, key)
+		if err != nil && !errors.Is(err, s3lect.ErrStorageNotFound) {
+			return err
+		}
+		if err := m.PutIfMatch(ctx, key, data, current); !errors.Is(err, s3lect.ErrStoragePrecondition) {
+			return err
+		}
+	}
+}
+
 func TestWhatFailsVerification(t *testing.T) {
 	t.Run("check, then write", func(t *testing.T) {
 		m := memory.New()
@@ -255,18 +268,32 @@ func TestWhatFailsVerification(t *testing.T) {
 				return s3lect.ErrStoragePrecondition
 			}
 			time.Sleep(time.Millisecond) // the latency of a network
-			for {
-				_, current, err = m.Get(ctx, key)
-				if err != nil && !errors.Is(err, s3lect.ErrStorageNotFound) {
-					return err
-				}
-				if err := m.PutIfMatch(ctx, key, data, current); !errors.Is(err, s3lect.ErrStoragePrecondition) {
-					return err
-				}
-			}
+			return overwrite(ctx, m, key, data)
 		}})
 		assert.False(t, report.Safe)
 		assert.Equal(t, []string{createRace, replaceRace, counterExact}, failedChecks(report))
+	})
+	t.Run("If-None-Match ignored", func(t *testing.T) {
+		m := memory.New()
+		report := verify(t, altered{Storage: m, put: func(ctx context.Context, key string, data []byte, etag string) error {
+			if etag == "" {
+				return overwrite(ctx, m, key, data)
+			}
+			return m.PutIfMatch(ctx, key, data, etag)
+		}})
+		assert.False(t, report.Safe)
+		assert.Subset(t, failedChecks(report), []string{createRace, secondCreate})
+	})
+	t.Run("If-Match ignored", func(t *testing.T) {
+		m := memory.New()
+		report := verify(t, altered{Storage: m, put: func(ctx context.Context, key string, data []byte, etag string) error {
+			if etag != "" {
+				return overwrite(ctx, m, key, data)
+			}
+			return m.PutIfMatch(ctx, key, data, etag)
+		}})
+		assert.False(t, report.Safe)
+		assert.Subset(t, failedChecks(report), []string{staleReplace, replaceRace})
 	})
 	t.Run("an ETag that stays the same", func(t *testing.T) {
 		m := memory.New()

@@ -66,12 +66,12 @@ func suggestion(url string) string {
 
 // redact hides what may be a password in the URL of a store that is not known.
 func redact(url string) string {
-	at := strings.LastIndex(url, "@")
-	start := strings.Index(url, "://")
-	if start < 0 || at < start {
+	scheme, rest, _ := strings.Cut(url, ":")
+	at := strings.LastIndex(rest, "@")
+	if at < 0 {
 		return url
 	}
-	return url[:start+3] + "..." + url[at:]
+	return scheme + ":..." + rest[at:]
 }
 
 func examples() string {

@@ -64,13 +64,10 @@ func (j *Job) wait(ctx context.Context, signals <-chan syscall.Signal, p *Proces
 	exited, revoked := p.Exited(), ctx.Done()
 	for {
 		select {
-		case <-p.Done():
-			return p.Status(), e.cause
+		case <-p.Done(): // perhaps in the place of exited, which is closed too
+			return p.Status(), e.causeOf(p.Status())
 		case <-exited:
 			exited = nil
-			if p.Status().Expired {
-				e.because(Revoked)
-			}
 			e.ask(ByItself, syscall.SIGTERM)
 			e.killBy(time.Now().Add(j.Grace))
 		case <-revoked:
@@ -121,6 +118,15 @@ func (e *ending) ask(c Cause, s syscall.Signal) {
 }
 
 func (e *ending) because(c Cause) { e.asked, e.cause = true, c }
+
+// causeOf also knows an end that the guard has made. One that the operator asked for before it stays
+// that.
+func (e *ending) causeOf(s Status) Cause {
+	if s.Expired && e.cause == ByItself {
+		return Revoked
+	}
+	return e.cause
+}
 
 // killBy sets the moment of killing; of several, the earliest counts.
 func (e *ending) killBy(at time.Time) {

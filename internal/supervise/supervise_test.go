@@ -305,6 +305,41 @@ func TestCommandIsNotStartedWithoutPermission(t *testing.T) {
 	assert.Empty(t, out)
 }
 
+// expire makes a process look as if its guard had ended it and nothing of it were left.
+func expire(p *Process) {
+	p.status = Status{Signal: syscall.SIGKILL, Expired: true}
+	close(p.exited)
+	close(p.done)
+}
+
+func unstarted() *Process {
+	return &Process{gone: true, exited: make(chan struct{}), done: make(chan struct{})}
+}
+
+func TestAnEndByTheGuardIsARevocationInWhateverOrderItIsSeen(t *testing.T) {
+	t.Parallel()
+	for range 100 { // select chooses among what is ready
+		p := unstarted()
+		expire(p)
+		_, cause := (&Job{Grace: time.Hour}).wait(t.Context(), nil, p)
+		require.Equal(t, Revoked, cause)
+	}
+}
+
+func TestAnEndByTheGuardAfterASignalIsTheOperators(t *testing.T) {
+	t.Parallel()
+	for range 100 {
+		p, signals, ended := unstarted(), make(chan syscall.Signal), make(chan Cause)
+		go func() {
+			_, cause := (&Job{Grace: time.Hour}).wait(t.Context(), signals, p)
+			ended <- cause
+		}()
+		signals <- syscall.SIGTERM
+		expire(p)
+		require.Equal(t, Stopped, <-ended)
+	}
+}
+
 // supervisor starts another process that starts a family, and returns that process, the number of
 // the family's guard, and the family's output.
 func supervisor(t *testing.T, lasts time.Duration) (cmd *exec.Cmd, guard int, family *bufio.Reader) {
