@@ -3,6 +3,7 @@ package s3lect
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -182,5 +183,46 @@ func TestARedirectIsNotFollowed(t *testing.T) {
 		assert.ErrorContains(t, err, `redirects to "/bucket/leader.json"`)
 		assert.EqualValues(t, 2, requests.Load(), "each call is one request, also for status %d", status)
 		server.Close()
+	}
+}
+
+func TestAWriteIsSentOnceWhateverBecomesOfIt(t *testing.T) {
+	withoutAWS(t)
+	t.Setenv("AWS_ACCESS_KEY_ID", "access")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
+	for fate, answer := range map[string]func(w http.ResponseWriter, r *http.Request){
+		"no answer":        func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
+		"connection reset": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		"half an answer": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "100")
+			w.WriteHeader(http.StatusInternalServerError)
+			assert.NoError(t, http.NewResponseController(w).Flush())
+			panic(http.ErrAbortHandler)
+		},
+		"500": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) },
+		"503": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) },
+	} {
+		t.Run(fate, func(t *testing.T) {
+			var writes atomic.Int64
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.Method == http.MethodGet {
+					w.Header().Set("ETag", `"etag"`)
+					return
+				}
+				writes.Add(1)
+				_, err := io.Copy(io.Discard, r.Body)
+				assert.NoError(t, err)
+				answer(w, r)
+			}))
+			defer server.Close()
+			s, err := OpenS3Storage(t.Context(), "s3://bucket?timeout=300ms&endpoint="+server.URL)
+			require.NoError(t, err)
+			_, _, err = s.Get(t.Context(), "leader.json") // leaves a connection that is used again
+			require.NoError(t, err)
+			err = s.PutIfMatch(t.Context(), "leader.json", []byte("x"), `"etag"`)
+			require.Error(t, err)
+			require.NotErrorIs(t, err, ErrStoragePrecondition)
+			assert.EqualValues(t, 1, writes.Load())
+		})
 	}
 }
