@@ -515,3 +515,22 @@ func (l *memLink) PutIfMatch(ctx context.Context, key string, data []byte, etag 
 	}
 	return l.Storage.PutIfMatch(ctx, key, data, etag)
 }
+
+func TestErrorsThatDifferOnlyInWordsAreNoChangeToWatchers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMemStorage()
+		var request atomic.Int32
+		s.setFault(func(context.Context, string) error {
+			return fmt.Errorf("request %d: %w", request.Add(1), errUnreachable)
+		})
+		e := startElector(t, s, "a")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		var troubled []bool
+		for status := range e.Watch(ctx) {
+			troubled = append(troubled, status.LastError != "")
+		}
+		assert.Equal(t, []bool{false, true}, troubled)
+		require.NoError(t, e.Stop())
+	})
+}

@@ -20,7 +20,8 @@ type change struct {
 }
 
 // Watch returns the present status and then every change, in order, until ctx ends: of who leads,
-// whether that is this process, the term, and what is wrong. Times alone are no change. A slow
+// whether that is this process, the term, and what kind of thing is wrong. Times, counts and the
+// words of an error alone are no change. A slow
 // watcher misses nothing and holds nobody up; what it has not read yet is kept for it.
 func (e *S3Elector) Watch(ctx context.Context) iter.Seq[LeadershipStatus] {
 	return func(yield func(LeadershipStatus) bool) {
@@ -191,11 +192,28 @@ func (r *run) status(now lease.Instant, was LeadershipStatus) LeadershipStatus {
 	return s
 }
 
-// differs reports whether two statuses differ in more than times and counts.
+// differs reports whether two statuses differ in more than times, counts, and the words of an error:
+// those of a storage can carry a request's number, and differ each time.
 func differs(a, b LeadershipStatus) bool {
+	if troubleOf(a.Err) != troubleOf(b.Err) {
+		return true
+	}
 	a.LeaderLastSeen, a.LastElectionTime, a.ConsecutiveFails = b.LeaderLastSeen, b.LastElectionTime, b.ConsecutiveFails
-	a.Err, b.Err = nil, nil // LastError says the same, and errors cannot always be compared
+	a.LastError, a.Err = b.LastError, nil
+	b.Err = nil // errors cannot always be compared
 	return a != b
+}
+
+var errOther = errors.New("another trouble")
+
+// troubleOf returns what kind of trouble an error is; nil if there is none.
+func troubleOf(err error) error {
+	for _, kind := range []error{nil, ErrBadRecord, ErrDuplicateServerID, ErrStorageThrottled, ErrStoragePrecondition} {
+		if errors.Is(err, kind) {
+			return kind
+		}
+	}
+	return errOther
 }
 
 // logStatus logs what has changed: each trouble once, not each time it is met again. Errors that
