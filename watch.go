@@ -195,7 +195,7 @@ func (r *run) status(now lease.Instant, was LeadershipStatus) LeadershipStatus {
 // differs reports whether two statuses differ in more than times, counts, and the words of an error:
 // those of a storage can carry a request's number, and differ each time.
 func differs(a, b LeadershipStatus) bool {
-	if troubleOf(a.Err) != troubleOf(b.Err) {
+	if troubleOf(a.Err) != troubleOf(b.Err) { //nolint:errorlint // both are sentinels of one list
 		return true
 	}
 	a.LeaderLastSeen, a.LastElectionTime, a.ConsecutiveFails = b.LeaderLastSeen, b.LastElectionTime, b.ConsecutiveFails
