@@ -23,7 +23,8 @@ one.
 
 No election overwrites an object that is not a leader record, and none obeys it:
 it may be somebody's only copy of something else. When you are sure that it is
-not needed, or have it in the backup, --force replaces it.
+not needed, or have it in the backup, --force replaces it. One of more than 1 MiB
+is never replaced: copy and remove it with the storage's own tools.
 
 Before that, the object is watched for a lease: a leader that still renews would
 change it, and one that held it before it was damaged has to find out. Where no
@@ -92,6 +93,13 @@ type finding struct {
 	Repaired *reading `json:"repaired,omitempty"`
 }
 
+// maxRepaired is the most that the storages return of an object: of a larger one, a backup would
+// not be whole.
+const maxRepaired = 1 << 20
+
+// tooLarge reports whether there is more to the object than the storage has returned.
+func (f finding) tooLarge() bool { return f.Bytes > maxRepaired }
+
 // snapshot is a storage of one version of one object. Read through it, the record and the bytes are
 // surely the same.
 type snapshot struct {
@@ -136,6 +144,9 @@ func (a *App) repair(ctx context.Context, o repairOptions) error {
 	}
 	if r.State != stateBad && !o.replaceValid {
 		return fmt.Errorf("%q is a valid leader record (%s), and was left as it is; a dead leader is succeeded without help, but --replace-valid replaces it all the same", o.key, stateTexts[r.State])
+	}
+	if f.tooLarge() {
+		return fmt.Errorf("%q has more than %d bytes, which is more than can be backed up, and was left as it is; copy and remove it with the storage's own tools, or choose another key", o.key, maxRepaired)
 	}
 	return a.replace(ctx, storage, f, o)
 }
@@ -221,6 +232,8 @@ func (f finding) write(w io.Writer) error {
 	switch {
 	case f.Repaired != nil:
 		fmt.Fprintf(&b, "\nReplaced by a resigned record with term %d: an election can begin.\n", f.Repaired.Term)
+	case f.tooLarge():
+		fmt.Fprint(&b, "\nIt is too large to be replaced here: copy and remove it with the storage's own tools,\nor choose another key.\n")
 	case f.State == stateBad:
 		fmt.Fprint(&b, "\nIf it is not needed, --force replaces it; --backup FILE keeps it in a file.\n")
 	default:

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -111,6 +112,24 @@ func TestBackupKeepsTheOldBytes(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, "\x00\x01 not text", string(kept))
 	})
+}
+
+func TestAnObjectThatCannotBeBackedUpWholeIsLeftAsItIs(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	object := filepath.Join(dir, "leader.json")
+	large := bytes.Repeat([]byte("x"), 3<<20)
+	require.NoError(t, os.WriteFile(object, large, 0o600))
+	backup := filepath.Join(t.TempDir(), "old")
+	at := []string{"repair", "--store", "file://" + filepath.ToSlash(dir), "--key", "leader.json"}
+
+	code, _, says := newTerminal(t).run(append(at, "--force", "--backup", backup, "--lease", "1ms")...)
+	assert.Equal(t, exitFailure, code)
+	assert.Contains(t, says, "storage's own tools, or choose another key")
+	assert.NoFileExists(t, backup)
+	kept, err := os.ReadFile(object)
+	require.NoError(t, err)
+	assert.True(t, bytes.Equal(large, kept), "the object is whole")
 }
 
 func TestNothingIsReplacedWithoutItsBackup(t *testing.T) {
