@@ -23,8 +23,8 @@ one.
 
 No election overwrites an object that is not a leader record, and none obeys it:
 it may be somebody's only copy of something else. When you are sure that it is
-not needed, or have it in the backup, --force replaces it. One of more than 1 MiB
-is never replaced: copy and remove it with the storage's own tools.
+not needed, or have it in the backup, --force replaces it. One of more than
+1 MiB is never replaced: copy and remove it with the storage's own tools.
 
 Before that, the object is watched for a lease: a leader that still renews would
 change it, and one that held it before it was damaged has to find out. Where no

@@ -1,8 +1,12 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"log/slog"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -65,6 +69,36 @@ func TestStorageThatCannotBeOpenedIsAFailure(t *testing.T) {
 	code, _, says := newTerminal(t).run("status", "--store", "ftp://x", "--key", "k")
 	assert.Equal(t, 1, code)
 	assert.Contains(t, says, `s3lect: --store: storage URL "ftp://x": unknown scheme "ftp"`)
+}
+
+func TestKeyThatTheStorageCanNeverHoldIsWrongUsage(t *testing.T) {
+	t.Parallel()
+	store := "file://" + filepath.ToSlash(t.TempDir())
+	for _, key := range []string{"../x.json", "/x.json", ".s3lect/x.json", "a//x.json"} {
+		at := []string{"--store", store, "--key", key}
+		for _, command := range []string{"status", "watch", "repair", "probe"} {
+			code, _, says := newTerminal(t).run(append([]string{command}, at...)...)
+			assert.Equal(t, exitUsage, code, "%s %s", command, key)
+			assert.Contains(t, says, s3lect.ErrStorageKey.Error())
+		}
+		code, _, says := newTerminal(t).run(append(append([]string{"run"}, at...), "--", "true")...)
+		assert.Equal(t, exitRun, code, key)
+		assert.Contains(t, says, s3lect.ErrStorageKey.Error())
+	}
+}
+
+func TestRunSaysWhatItCannotReadAndTriesOn(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	logger := slog.New(slog.NewTextHandler(&log, nil))
+	require.NoError(t, tryKey(t.Context(), failing{errors.New("no permission")}, "leader.json", logger))
+	assert.Contains(t, log.String(), "level=ERROR")
+	assert.Contains(t, log.String(), "cannot read the record yet, trying on")
+	assert.Contains(t, log.String(), "no permission")
+
+	log.Reset()
+	require.NoError(t, tryKey(t.Context(), memory.New(), "leader.json", logger))
+	assert.Empty(t, log.String(), "no record yet is how every election begins")
 }
 
 func TestEnvironmentStandsInForFlags(t *testing.T) {
