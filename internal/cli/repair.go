@@ -122,7 +122,7 @@ func (a *App) repair(ctx context.Context, o repairOptions) error {
 	case o.replaceValid && !o.force:
 		return usageErrorf("--replace-valid needs --force as well")
 	}
-	storage, err := a.openShared(ctx, o.place)
+	storage, err := a.openExisting(ctx, o.place)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -64,11 +65,35 @@ func TestWrongUsageIsExplained(t *testing.T) {
 	}
 }
 
-func TestStorageThatCannotBeOpenedIsAFailure(t *testing.T) {
+func TestBadStorageURLIsWrongUsage(t *testing.T) {
 	t.Parallel()
-	code, _, says := newTerminal(t).run("status", "--store", "ftp://x", "--key", "k")
-	assert.Equal(t, 1, code)
-	assert.Contains(t, says, `s3lect: --store: storage URL "ftp://x": unknown scheme "ftp"`)
+	for _, command := range []string{"status", "watch", "repair", "probe"} {
+		code, _, says := newTerminal(t).run(command, "--store", "ftp://x", "--key", "k")
+		assert.Equal(t, exitUsage, code, command)
+		assert.Contains(t, says, `s3lect: --store: storage URL "ftp://x": unknown scheme "ftp"`)
+	}
+	code, _, _ := newTerminal(t).run("run", "--store", "nonsense", "--key", "k", "--", "true")
+	assert.Equal(t, exitRun, code)
+}
+
+func TestDirectoryThatCannotBeOpenedIsAFailure(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	code, _, says := newTerminal(t).run("status", "--store", "file://"+filepath.ToSlash(file), "--key", "k")
+	assert.Equal(t, exitFailure, code)
+	assert.Contains(t, says, file)
+}
+
+func TestLookingDoesNotCreateADirectory(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "mistyped")
+	for _, command := range []string{"status", "watch", "repair"} {
+		code, _, says := newTerminal(t).run(command, "--store", "file://"+filepath.ToSlash(dir), "--key", "k")
+		assert.Equal(t, exitFailure, code, command)
+		assert.Contains(t, says, "there is no such directory", command)
+		assert.NoDirExists(t, dir, command)
+	}
 }
 
 func TestKeyThatTheStorageCanNeverHoldIsWrongUsage(t *testing.T) {

@@ -48,7 +48,7 @@ func (a *App) newStatusCommand() *cobra.Command {
 			if lease <= 0 {
 				return usageErrorf("--lease %v must be positive", lease)
 			}
-			storage, err := a.openShared(cmd.Context(), p)
+			storage, err := a.openExisting(cmd.Context(), p)
 			if err != nil {
 				return err
 			}

@@ -49,7 +49,7 @@ func (a *App) newWatchCommand() *cobra.Command {
 			case w.lease <= 0:
 				return usageErrorf("--lease %v must be positive", w.lease)
 			}
-			storage, err := a.openShared(cmd.Context(), p)
+			storage, err := a.openExisting(cmd.Context(), p)
 			if err != nil {
 				return err
 			}
