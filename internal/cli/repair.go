@@ -68,7 +68,12 @@ func (a *App) newRepairCommand() *cobra.Command {
   # Replace it, keep the old bytes in a file, and start above term 1200:
   s3lect repair --store file:///tmp/jobs --key leader.json --force --backup old.bin --min-term 1201`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.repair(cmd.Context(), o) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !o.force && cmd.Flags().Changed("min-term") {
+				return usageErrorf("--min-term needs --force as well")
+			}
+			return a.repair(cmd.Context(), o)
+		},
 	}
 	o.addFlags(cmd)
 	f := cmd.Flags()
@@ -121,6 +126,11 @@ func (a *App) repair(ctx context.Context, o repairOptions) error {
 		return usageErrorf("--lease %v must be positive", o.lease)
 	case o.replaceValid && !o.force:
 		return usageErrorf("--replace-valid needs --force as well")
+	case o.backup != "" && !o.force:
+		return usageErrorf("--backup needs --force as well")
+	}
+	if _, err := os.Lstat(o.backup); o.backup != "" && err == nil { // before a lease is spent on watching
+		return fmt.Errorf("nothing was replaced: the backup %s exists already; name another file", o.backup)
 	}
 	storage, err := a.openExisting(ctx, o.place)
 	if err != nil {

@@ -139,7 +139,14 @@ func TestNothingIsReplacedWithoutItsBackup(t *testing.T) {
 		put(t, storage, badRecord)
 		backup := filepath.Join(t.TempDir(), "old")
 		require.NoError(t, os.WriteFile(backup, []byte("an earlier one"), 0o600))
+		start := time.Now()
 		code, _, says := newTerminal(t).on(storage).run(with("repair", "--force", "--backup", backup)...)
+		assert.Equal(t, exitFailure, code)
+		assert.Contains(t, says, "nothing was replaced: the backup "+backup+" exists already")
+		assert.Zero(t, time.Since(start), "said before the object is watched")
+		assertStored(t, storage, badRecord)
+
+		code, _, says = newTerminal(t).on(storage).run(with("repair", "--force", "--backup", filepath.Join(backup, "x"))...)
 		assert.Equal(t, exitFailure, code)
 		assert.Contains(t, says, "nothing was replaced: create the backup: ")
 		assertStored(t, storage, badRecord)
@@ -195,9 +202,11 @@ func TestRepairRefusesNonsense(t *testing.T) {
 		args []string
 		says string
 	}{
-		{[]string{"--min-term", "0"}, "--min-term 0 must be at least 1"},
+		{[]string{"--force", "--min-term", "0"}, "--min-term 0 must be at least 1"},
 		{[]string{"--lease", "0s"}, "--lease 0s must be positive"},
 		{[]string{"--replace-valid"}, "--replace-valid needs --force as well"},
+		{[]string{"--backup", "old.bin"}, "--backup needs --force as well"},
+		{[]string{"--min-term", "5"}, "--min-term needs --force as well"},
 	} {
 		code, _, says := newTerminal(t).run(with("repair", c.args...)...)
 		assert.Equal(t, exitUsage, code)
