@@ -3,11 +3,12 @@ package cli
 import (
 	"bytes"
 	"context"
-	"encoding/json"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -234,8 +235,10 @@ func (f finding) write(w io.Writer) error {
 		return err
 	}
 	switch {
-	case f.Old != nil:
-		fmt.Fprintf(&b, "\nThe object, %d bytes:\n%s\n", f.Bytes, bytes.TrimRight(printable(f.Old), "\n"))
+	case f.Old != nil && f.Repaired == nil && f.Bytes > maxShown:
+		fmt.Fprintf(&b, "\nThe object, %s, of which these are the first %d%s\n", f.size(), maxShown, shown(f.Old[:maxShown]))
+	case f.Old != nil: // which is kept nowhere else if it has been replaced
+		fmt.Fprintf(&b, "\nThe object, %s%s\n", f.size(), shown(f.Old))
 	case f.Backup != "":
 		fmt.Fprintf(&b, "\nThe object's %d bytes are kept in %s.\n", f.Bytes, f.Backup)
 	}
@@ -253,12 +256,36 @@ func (f finding) write(w io.Writer) error {
 	return err
 }
 
-// printable returns the bytes as they are if they are harmless on a terminal, else as JSON prints
-// bytes: in base64.
-func printable(data []byte) []byte {
-	if utf8.Valid(data) && !bytes.ContainsFunc(data, func(r rune) bool { return !unicode.IsPrint(r) && r != '\n' && r != '\t' }) {
-		return data
+// maxShown is how many bytes of an object that is still there are printed.
+const maxShown = 512
+
+// size says how large the object is, as far as the storage tells.
+func (f finding) size() string {
+	if f.tooLarge() {
+		return fmt.Sprintf("more than %d bytes", maxRepaired)
 	}
-	encoded, _ := json.Marshal(data) // of bytes: cannot fail
-	return encoded
+	return fmt.Sprintf("%d bytes", f.Bytes)
+}
+
+// shown returns the bytes as they are if they are harmless on a terminal, else in base64.
+func shown(data []byte) string {
+	if harmless(data) {
+		return ":\n" + strings.TrimRight(string(data), "\n")
+	}
+	return " (base64):\n" + base64.StdEncoding.EncodeToString(data)
+}
+
+// harmless tolerates a character that is cut off at the end.
+func harmless(data []byte) bool {
+	for len(data) > 0 {
+		r, size := utf8.DecodeRune(data)
+		switch {
+		case r == utf8.RuneError && size == 1:
+			return !utf8.FullRune(data)
+		case !unicode.IsPrint(r) && r != '\n' && r != '\t':
+			return false
+		}
+		data = data[size:]
+	}
+	return true
 }

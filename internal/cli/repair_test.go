@@ -2,9 +2,11 @@ package cli
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -43,12 +45,33 @@ $`, out)
 
 func TestBytesThatATerminalWouldObeyAreEncoded(t *testing.T) {
 	t.Parallel()
-	assert.Equal(t, "a\tb\nc é", string(printable([]byte("a\tb\nc é"))))
-	for _, data := range []string{"\x1b[2J", "\xff\xfe", "\u009b2J", "a\rb"} {
-		var back []byte
-		require.NoError(t, json.Unmarshal(printable([]byte(data)), &back))
+	assert.Equal(t, ":\na\tb\nc é", shown([]byte("a\tb\nc é\n")))
+	for _, data := range []string{"\x1b[2J", "\xff\xfe", "\u009b2J", "a\rb", "\xc3("} {
+		encoded, isEncoded := strings.CutPrefix(shown([]byte(data)), " (base64):\n")
+		assert.True(t, isEncoded)
+		back, err := base64.StdEncoding.DecodeString(encoded)
+		require.NoError(t, err)
 		assert.Equal(t, data, string(back))
 	}
+}
+
+func TestOnlyTheBeginningOfALargeObjectIsShown(t *testing.T) {
+	t.Parallel()
+	storage := memory.New()
+	put(t, storage, strings.Repeat("x", 511)+"éyyy") // cut within a character
+	code, out, _ := newTerminal(t).on(storage).run(with("repair")...)
+	assert.Equal(t, exitBad, code)
+	assert.Contains(t, out, "The object, 516 bytes, of which these are the first 512:\nxxx")
+	assert.NotContains(t, out, "yyy")
+}
+
+func TestReplacedObjectIsShownWholeWhereItIsKeptNowhereElse(t *testing.T) {
+	t.Parallel()
+	storage := memory.New()
+	put(t, storage, strings.Repeat("x", 600)+"end")
+	code, out, _ := newTerminal(t).on(storage).run(with("repair", "--force", "--lease", "1ms")...)
+	assert.Equal(t, exitOK, code)
+	assert.Contains(t, out, "xend\n")
 }
 
 func TestNothingIsWrongWithAValidRecordOrNone(t *testing.T) {
@@ -130,6 +153,12 @@ func TestAnObjectThatCannotBeBackedUpWholeIsLeftAsItIs(t *testing.T) {
 	kept, err := os.ReadFile(object)
 	require.NoError(t, err)
 	assert.True(t, bytes.Equal(large, kept), "the object is whole")
+
+	code, out, _ := newTerminal(t).run(at...)
+	assert.Equal(t, exitBad, code)
+	assert.Contains(t, out, "The object, more than 1048576 bytes, of which these are the first 512:")
+	assert.Contains(t, out, "It is too large to be replaced here: copy and remove it with the storage's own tools")
+	assert.NotContains(t, out, "--force")
 }
 
 func TestNothingIsReplacedWithoutItsBackup(t *testing.T) {
