@@ -38,11 +38,11 @@ func objectFile(key string) (string, error) {
 	}
 	first, _, _ := strings.Cut(key, "/")
 	if strings.EqualFold(first, workDir) { // as file systems that ignore case compare
-		return "", fmt.Errorf("key %q lies in %q, which the store uses itself", key, workDir)
+		return "", fmt.Errorf("key %q lies in %q, which the store uses itself: %w", key, workDir, ErrStorageKey)
 	}
 	name, err := filepath.Localize(key)
 	if err != nil || runtime.GOOS == "windows" && windowsAlters(key) {
-		return "", fmt.Errorf("key %q is not a file name on %s", key, runtime.GOOS)
+		return "", fmt.Errorf("key %q is not a file name on %s: %w", key, runtime.GOOS, ErrStorageKey)
 	}
 	return name, nil
 }

@@ -17,7 +17,7 @@ const maxObjectSize = 1 << 20
 // key is to mean the same on every storage.
 func checkKeyPath(key string) error {
 	if !fs.ValidPath(key) || key == "." {
-		return fmt.Errorf("key %q must be a slash-separated path in UTF-8, not empty, without a slash at either end, and without empty, \".\" or \"..\" segments", key)
+		return fmt.Errorf("key %q must be a slash-separated path in UTF-8, not empty, without a slash at either end, and without empty, \".\" or \"..\" segments: %w", key, ErrStorageKey)
 	}
 	return nil
 }

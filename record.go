@@ -26,7 +26,8 @@ func ReadLeaderRecord(ctx context.Context, storage Storage, key string) (*Leader
 // RepairLeaderRecord replaces whatever stands under the key in the version etag, which the caller
 // has looked at, by a resigned record, so that an election can begin. Its term is above the one
 // that the old bytes still show, and at least minTerm. It returns what it wrote. If the object has
-// changed meanwhile, nothing is written and the error is ErrStoragePrecondition.
+// changed meanwhile, nothing is written and the error is ErrStoragePrecondition. An object of more than
+// 1 MiB is left as it is: it is no leader record, and a Get may have returned its beginning only.
 func RepairLeaderRecord(ctx context.Context, storage Storage, key, etag string, minTerm int64) (*LeaderRecord, error) {
 	data, now, err := storage.Get(ctx, key)
 	if err != nil {
@@ -34,6 +35,9 @@ func RepairLeaderRecord(ctx context.Context, storage Storage, key, etag string, 
 	}
 	if now != etag {
 		return nil, fmt.Errorf("repair leader record %q: %w", key, ErrStoragePrecondition)
+	}
+	if len(data) > maxObjectSize {
+		return nil, fmt.Errorf("repair leader record %q: the object has more than %d bytes, so it is something else: copy and remove it with the storage's own tools, or choose another key", key, maxObjectSize)
 	}
 	term := max(SalvageTerm(data)+1, minTerm)
 	if term < 1 || term >= lease.MaxTerm-1 {

@@ -1,6 +1,7 @@
 package s3lect
 
 import (
+	"bytes"
 	"context"
 	"testing"
 
@@ -81,4 +82,17 @@ func TestRepairLeavesAnObjectThatHasChangedMeanwhile(t *testing.T) {
 	_, err := RepairLeaderRecord(t.Context(), s, testKey, etagOf([]byte("looked at")), 0)
 	require.ErrorIs(t, err, ErrStoragePrecondition)
 	assert.Equal(t, []byte("changed"), s.objects[testKey])
+}
+
+func TestRepairLeavesAnObjectThatIsTooLargeToHaveBeenSeenWhole(t *testing.T) {
+	s := newMemStorage()
+	large := bytes.Repeat([]byte("x"), maxObjectSize+1)
+	s.put(large)
+	_, err := RepairLeaderRecord(t.Context(), s, testKey, etagOf(large), 0)
+	require.ErrorContains(t, err, "storage's own tools")
+	assert.Equal(t, large, s.objects[testKey])
+
+	s.put(large[1:])
+	_, err = RepairLeaderRecord(t.Context(), s, testKey, etagOf(large[1:]), 0)
+	require.NoError(t, err, "one that just fits can be seen whole")
 }

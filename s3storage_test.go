@@ -306,6 +306,7 @@ func TestAKeyThatIsNoCleanPathMakesNoRequest(t *testing.T) {
 	for _, key := range []string{"", "/a", "a/", "a//b", "../a", "a/./b", ".", "\xff"} {
 		_, _, err := s.Get(t.Context(), key)
 		assert.ErrorContains(t, err, "slash-separated path", key)
+		assert.ErrorIs(t, err, ErrStorageKey, key)
 		assert.ErrorContains(t, s.PutIfMatch(t.Context(), key, nil, ""), "slash-separated path", key)
 		assert.ErrorContains(t, s.Delete(t.Context(), key), "slash-separated path", key)
 	}

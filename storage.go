@@ -11,7 +11,7 @@ import (
 // [VerifyStorage] checks it for a live one.
 //
 // Keys are non-empty, slash-separated UTF-8 strings. An implementation may refuse a key it cannot
-// hold, with an error that names it; it never maps two keys to one object. Bytes come back as they
+// hold, with an error that names it and wraps [ErrStorageKey]; it never maps two keys to one object. Bytes come back as they
 // were put, whatever they are. Objects of 64 KiB must fit.
 //
 // An ETag names a version of an object. It is opaque: it is only ever compared and handed back as
@@ -67,4 +67,8 @@ var (
 	// ErrStorageThrottled says that the storage asks for fewer requests (429, 503 SlowDown). The
 	// elector waits longer before it tries again.
 	ErrStorageThrottled = errors.New("storage asks to slow down")
+
+	// ErrStorageKey says that the storage refuses the key itself, so that trying again is of no
+	// use. A storage that refuses keys should wrap it in its error.
+	ErrStorageKey = errors.New("the storage cannot hold such a key")
 )

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"runtime"
+	"strings"
 
 	"github.com/seed-6dc909bb/s3lect"
 )
@@ -21,6 +22,16 @@ func openDirectory(_ context.Context, address string) (s3lect.Storage, error) {
 		return nil, fmt.Errorf("storage URL %q: %w", address, err)
 	}
 	return storage, nil
+}
+
+// Directory returns the directory that a file: URL names, without opening or creating it. For other
+// URLs, and for those that Open would refuse, ok is false.
+func Directory(url string) (dir string, ok bool) {
+	if scheme, _, _ := strings.Cut(url, ":"); !strings.EqualFold(scheme, "file") {
+		return "", false
+	}
+	dir, err := directoryOf(url)
+	return dir, err == nil
 }
 
 // directoryOf takes file:///absolute, file:/absolute, file:relative and file://./relative.

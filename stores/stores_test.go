@@ -36,6 +36,18 @@ func TestFileURLsOpenDirectories(t *testing.T) {
 	}
 }
 
+func TestDirectoryNamesThatOfAFileURLWithoutMakingIt(t *testing.T) {
+	t.Chdir(t.TempDir())
+	dir, ok := stores.Directory("FILE:a/b")
+	assert.True(t, ok)
+	assert.Equal(t, filepath.Join("a", "b"), dir)
+	assert.NoDirExists(t, "a")
+	for _, other := range []string{"s3://bucket", "mem:a", "nonsense", "file:", "file://host/x"} {
+		_, ok := stores.Directory(other)
+		assert.False(t, ok, other)
+	}
+}
+
 func TestOneMemURLIsOneStore(t *testing.T) {
 	url := "mem:" + rand.Text() // a name lives as long as the process
 	first, err := stores.Open(t.Context(), url)

@@ -92,7 +92,7 @@ func (a *App) exitCode(command *cobra.Command, err error) int {
 		return exit.code
 	case command.Name() == "run": // apart from those of the command it runs
 		return exitRun
-	case !a.parsed:
+	case !a.parsed, errors.Is(err, s3lect.ErrStorageKey):
 		return exitUsage
 	default:
 		return exitFailure

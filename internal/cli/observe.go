@@ -22,13 +22,16 @@ const (
 // reading is a leader record as the commands show it. Its JSON form is part of the command's
 // interface.
 type reading struct {
-	State       string     `json:"state"`
-	Key         string     `json:"key"`
-	LeaderID    string     `json:"leaderID,omitempty"`
-	LeaderAddr  string     `json:"leaderAddr,omitempty"`
-	Term        int64      `json:"term"`
-	LeaseMillis int64      `json:"leaseMillis,omitempty"`
-	LastUpdated *time.Time `json:"lastUpdated,omitempty"`
+	State      string `json:"state"`
+	Key        string `json:"key"`
+	LeaderID   string `json:"leaderID,omitempty"`
+	LeaderAddr string `json:"leaderAddr,omitempty"`
+	// LastLeaderID and LastLeaderAddr are of a leader that has resigned: it does not lead any more.
+	LastLeaderID   string     `json:"lastLeaderID,omitempty"`
+	LastLeaderAddr string     `json:"lastLeaderAddr,omitempty"`
+	Term           int64      `json:"term"`
+	LeaseMillis    int64      `json:"leaseMillis,omitempty"`
+	LastUpdated    *time.Time `json:"lastUpdated,omitempty"`
 	// AgeMillis is LastUpdated's distance from this machine's wall clock: for information only.
 	AgeMillis *int64 `json:"ageMillis,omitempty"`
 	Successor string `json:"successor,omitempty"`
@@ -62,6 +65,8 @@ func readingOf(record *s3lect.LeaderRecord, key string, now time.Time) reading {
 	}
 	if record.Resigned() {
 		r.State = stateResigned
+		r.LastLeaderID, r.LeaderID = r.LeaderID, ""
+		r.LastLeaderAddr, r.LeaderAddr = r.LeaderAddr, ""
 		return r
 	}
 	age := now.Sub(record.LastUpdated).Milliseconds()

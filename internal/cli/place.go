@@ -2,12 +2,16 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/seed-6dc909bb/s3lect"
+	"github.com/seed-6dc909bb/s3lect/stores"
 )
 
 // place is where a leader record is.
@@ -25,17 +29,38 @@ func (p *place) addStoreFlag(cmd *cobra.Command) {
 
 // openShared opens the storage for a command that wants to meet other processes there.
 func (a *App) openShared(ctx context.Context, p place) (s3lect.Storage, error) {
+	if err := p.check(); err != nil {
+		return nil, err
+	}
+	return a.openStore(ctx, p.store)
+}
+
+// openExisting opens the storage for a command that only looks at what is there: it must not create
+// a directory whose name was mistyped.
+func (a *App) openExisting(ctx context.Context, p place) (s3lect.Storage, error) {
+	if err := p.check(); err != nil {
+		return nil, err
+	}
+	if dir, ok := stores.Directory(p.store); ok {
+		if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("--store %s: there is no such directory", p.store)
+		}
+	}
+	return a.openStore(ctx, p.store)
+}
+
+func (p place) check() error {
 	switch {
 	case p.store == "":
-		return nil, missingStore()
+		return missingStore()
 	case p.key == "":
-		return nil, usageErrorf("--key is required: the key of the leader record, the same for all candidates of one election, such as\n" +
+		return usageErrorf("--key is required: the key of the leader record, the same for all candidates of one election, such as\n" +
 			"  --key leader.json\n" +
 			"(or set S3LECT_KEY)")
 	case strings.HasPrefix(strings.ToLower(p.store), "mem:"):
-		return nil, usageErrorf("--store %s: no other process sees a storage in memory; use a directory (file:///var/lib/jobs) or a bucket (s3://bucket)", p.store)
+		return usageErrorf("--store %s: no other process sees a storage in memory; use a directory (file:///var/lib/jobs) or a bucket (s3://bucket)", p.store)
 	}
-	return a.openStore(ctx, p.store)
+	return nil
 }
 
 func (a *App) openStore(ctx context.Context, url string) (s3lect.Storage, error) {
@@ -43,8 +68,11 @@ func (a *App) openStore(ctx context.Context, url string) (s3lect.Storage, error)
 		return nil, missingStore()
 	}
 	storage, err := a.Open(ctx, url)
-	if err != nil {
+	switch {
+	case errors.As(err, new(*fs.PathError)): // the URL is fine, the directory is not
 		return nil, fmt.Errorf("--store: %w", err)
+	case err != nil:
+		return nil, usageErrorf("--store: %w", err)
 	}
 	return storage, nil
 }

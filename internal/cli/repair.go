@@ -3,11 +3,12 @@ package cli
 import (
 	"bytes"
 	"context"
-	"encoding/json"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -23,7 +24,8 @@ one.
 
 No election overwrites an object that is not a leader record, and none obeys it:
 it may be somebody's only copy of something else. When you are sure that it is
-not needed, or have it in the backup, --force replaces it.
+not needed, or have it in the backup, --force replaces it. One of more than
+1 MiB is never replaced: copy and remove it with the storage's own tools.
 
 Before that, the object is watched for a lease: a leader that still renews would
 change it, and one that held it before it was damaged has to find out. Where no
@@ -67,7 +69,12 @@ func (a *App) newRepairCommand() *cobra.Command {
   # Replace it, keep the old bytes in a file, and start above term 1200:
   s3lect repair --store file:///tmp/jobs --key leader.json --force --backup old.bin --min-term 1201`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.repair(cmd.Context(), o) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !o.force && cmd.Flags().Changed("min-term") {
+				return usageErrorf("--min-term needs --force as well")
+			}
+			return a.repair(cmd.Context(), o)
+		},
 	}
 	o.addFlags(cmd)
 	f := cmd.Flags()
@@ -92,6 +99,13 @@ type finding struct {
 	Repaired *reading `json:"repaired,omitempty"`
 }
 
+// maxRepaired is the most that the storages return of an object: of a larger one, a backup would
+// not be whole.
+const maxRepaired = 1 << 20
+
+// tooLarge reports whether there is more to the object than the storage has returned.
+func (f finding) tooLarge() bool { return f.Bytes > maxRepaired }
+
 // snapshot is a storage of one version of one object. Read through it, the record and the bytes are
 // surely the same.
 type snapshot struct {
@@ -113,8 +127,13 @@ func (a *App) repair(ctx context.Context, o repairOptions) error {
 		return usageErrorf("--lease %v must be positive", o.lease)
 	case o.replaceValid && !o.force:
 		return usageErrorf("--replace-valid needs --force as well")
+	case o.backup != "" && !o.force:
+		return usageErrorf("--backup needs --force as well")
 	}
-	storage, err := a.openShared(ctx, o.place)
+	if _, err := os.Lstat(o.backup); o.backup != "" && err == nil { // before a lease is spent on watching
+		return fmt.Errorf("nothing was replaced: the backup %s exists already; name another file", o.backup)
+	}
+	storage, err := a.openExisting(ctx, o.place)
 	if err != nil {
 		return err
 	}
@@ -136,6 +155,9 @@ func (a *App) repair(ctx context.Context, o repairOptions) error {
 	}
 	if r.State != stateBad && !o.replaceValid {
 		return fmt.Errorf("%q is a valid leader record (%s), and was left as it is; a dead leader is succeeded without help, but --replace-valid replaces it all the same", o.key, stateTexts[r.State])
+	}
+	if f.tooLarge() {
+		return fmt.Errorf("%q has more than %d bytes, which is more than can be backed up, and was left as it is; copy and remove it with the storage's own tools, or choose another key", o.key, maxRepaired)
 	}
 	return a.replace(ctx, storage, f, o)
 }
@@ -213,14 +235,18 @@ func (f finding) write(w io.Writer) error {
 		return err
 	}
 	switch {
-	case f.Old != nil:
-		fmt.Fprintf(&b, "\nThe object, %d bytes:\n%s\n", f.Bytes, bytes.TrimRight(printable(f.Old), "\n"))
+	case f.Old != nil && f.Repaired == nil && f.Bytes > maxShown:
+		fmt.Fprintf(&b, "\nThe object, %s, of which these are the first %d%s\n", f.size(), maxShown, shown(f.Old[:maxShown]))
+	case f.Old != nil: // which is kept nowhere else if it has been replaced
+		fmt.Fprintf(&b, "\nThe object, %s%s\n", f.size(), shown(f.Old))
 	case f.Backup != "":
 		fmt.Fprintf(&b, "\nThe object's %d bytes are kept in %s.\n", f.Bytes, f.Backup)
 	}
 	switch {
 	case f.Repaired != nil:
 		fmt.Fprintf(&b, "\nReplaced by a resigned record with term %d: an election can begin.\n", f.Repaired.Term)
+	case f.tooLarge():
+		fmt.Fprint(&b, "\nIt is too large to be replaced here: copy and remove it with the storage's own tools,\nor choose another key.\n")
 	case f.State == stateBad:
 		fmt.Fprint(&b, "\nIf it is not needed, --force replaces it; --backup FILE keeps it in a file.\n")
 	default:
@@ -230,12 +256,36 @@ func (f finding) write(w io.Writer) error {
 	return err
 }
 
-// printable returns the bytes as they are if they are harmless on a terminal, else as JSON prints
-// bytes: in base64.
-func printable(data []byte) []byte {
-	if utf8.Valid(data) && !bytes.ContainsFunc(data, func(r rune) bool { return !unicode.IsPrint(r) && r != '\n' && r != '\t' }) {
-		return data
+// maxShown is how many bytes of an object that is still there are printed.
+const maxShown = 512
+
+// size says how large the object is, as far as the storage tells.
+func (f finding) size() string {
+	if f.tooLarge() {
+		return fmt.Sprintf("more than %d bytes", maxRepaired)
 	}
-	encoded, _ := json.Marshal(data) // of bytes: cannot fail
-	return encoded
+	return fmt.Sprintf("%d bytes", f.Bytes)
+}
+
+// shown returns the bytes as they are if they are harmless on a terminal, else in base64.
+func shown(data []byte) string {
+	if harmless(data) {
+		return ":\n" + strings.TrimRight(string(data), "\n")
+	}
+	return " (base64):\n" + base64.StdEncoding.EncodeToString(data)
+}
+
+// harmless tolerates a character that is cut off at the end.
+func harmless(data []byte) bool {
+	for len(data) > 0 {
+		r, size := utf8.DecodeRune(data)
+		switch {
+		case r == utf8.RuneError && size == 1:
+			return !utf8.FullRune(data)
+		case !unicode.IsPrint(r) && r != '\n' && r != '\t':
+			return false
+		}
+		data = data[size:]
+	}
+	return true
 }

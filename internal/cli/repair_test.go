@@ -1,9 +1,12 @@
 package cli
 
 import (
+	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -42,12 +45,33 @@ $`, out)
 
 func TestBytesThatATerminalWouldObeyAreEncoded(t *testing.T) {
 	t.Parallel()
-	assert.Equal(t, "a\tb\nc é", string(printable([]byte("a\tb\nc é"))))
-	for _, data := range []string{"\x1b[2J", "\xff\xfe", "\u009b2J", "a\rb"} {
-		var back []byte
-		require.NoError(t, json.Unmarshal(printable([]byte(data)), &back))
+	assert.Equal(t, ":\na\tb\nc é", shown([]byte("a\tb\nc é\n")))
+	for _, data := range []string{"\x1b[2J", "\xff\xfe", "\u009b2J", "a\rb", "\xc3("} {
+		encoded, isEncoded := strings.CutPrefix(shown([]byte(data)), " (base64):\n")
+		assert.True(t, isEncoded)
+		back, err := base64.StdEncoding.DecodeString(encoded)
+		require.NoError(t, err)
 		assert.Equal(t, data, string(back))
 	}
+}
+
+func TestOnlyTheBeginningOfALargeObjectIsShown(t *testing.T) {
+	t.Parallel()
+	storage := memory.New()
+	put(t, storage, strings.Repeat("x", 511)+"éyyy") // cut within a character
+	code, out, _ := newTerminal(t).on(storage).run(with("repair")...)
+	assert.Equal(t, exitBad, code)
+	assert.Contains(t, out, "The object, 516 bytes, of which these are the first 512:\nxxx")
+	assert.NotContains(t, out, "yyy")
+}
+
+func TestReplacedObjectIsShownWholeWhereItIsKeptNowhereElse(t *testing.T) {
+	t.Parallel()
+	storage := memory.New()
+	put(t, storage, strings.Repeat("x", 600)+"end")
+	code, out, _ := newTerminal(t).on(storage).run(with("repair", "--force", "--lease", "1ms")...)
+	assert.Equal(t, exitOK, code)
+	assert.Contains(t, out, "xend\n")
 }
 
 func TestNothingIsWrongWithAValidRecordOrNone(t *testing.T) {
@@ -113,6 +137,30 @@ func TestBackupKeepsTheOldBytes(t *testing.T) {
 	})
 }
 
+func TestAnObjectThatCannotBeBackedUpWholeIsLeftAsItIs(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	object := filepath.Join(dir, "leader.json")
+	large := bytes.Repeat([]byte("x"), 3<<20)
+	require.NoError(t, os.WriteFile(object, large, 0o600))
+	backup := filepath.Join(t.TempDir(), "old")
+	at := []string{"repair", "--store", "file://" + filepath.ToSlash(dir), "--key", "leader.json"}
+
+	code, _, says := newTerminal(t).run(append(at, "--force", "--backup", backup, "--lease", "1ms")...)
+	assert.Equal(t, exitFailure, code)
+	assert.Contains(t, says, "storage's own tools, or choose another key")
+	assert.NoFileExists(t, backup)
+	kept, err := os.ReadFile(object)
+	require.NoError(t, err)
+	assert.True(t, bytes.Equal(large, kept), "the object is whole")
+
+	code, out, _ := newTerminal(t).run(at...)
+	assert.Equal(t, exitBad, code)
+	assert.Contains(t, out, "The object, more than 1048576 bytes, of which these are the first 512:")
+	assert.Contains(t, out, "It is too large to be replaced here: copy and remove it with the storage's own tools")
+	assert.NotContains(t, out, "--force")
+}
+
 func TestNothingIsReplacedWithoutItsBackup(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -120,7 +168,14 @@ func TestNothingIsReplacedWithoutItsBackup(t *testing.T) {
 		put(t, storage, badRecord)
 		backup := filepath.Join(t.TempDir(), "old")
 		require.NoError(t, os.WriteFile(backup, []byte("an earlier one"), 0o600))
+		start := time.Now()
 		code, _, says := newTerminal(t).on(storage).run(with("repair", "--force", "--backup", backup)...)
+		assert.Equal(t, exitFailure, code)
+		assert.Contains(t, says, "nothing was replaced: the backup "+backup+" exists already")
+		assert.Zero(t, time.Since(start), "said before the object is watched")
+		assertStored(t, storage, badRecord)
+
+		code, _, says = newTerminal(t).on(storage).run(with("repair", "--force", "--backup", filepath.Join(backup, "x"))...)
 		assert.Equal(t, exitFailure, code)
 		assert.Contains(t, says, "nothing was replaced: create the backup: ")
 		assertStored(t, storage, badRecord)
@@ -176,9 +231,11 @@ func TestRepairRefusesNonsense(t *testing.T) {
 		args []string
 		says string
 	}{
-		{[]string{"--min-term", "0"}, "--min-term 0 must be at least 1"},
+		{[]string{"--force", "--min-term", "0"}, "--min-term 0 must be at least 1"},
 		{[]string{"--lease", "0s"}, "--lease 0s must be positive"},
 		{[]string{"--replace-valid"}, "--replace-valid needs --force as well"},
+		{[]string{"--backup", "old.bin"}, "--backup needs --force as well"},
+		{[]string{"--min-term", "5"}, "--min-term needs --force as well"},
 	} {
 		code, _, says := newTerminal(t).run(with("repair", c.args...)...)
 		assert.Equal(t, exitUsage, code)

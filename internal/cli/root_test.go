@@ -1,8 +1,13 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -60,11 +65,65 @@ func TestWrongUsageIsExplained(t *testing.T) {
 	}
 }
 
-func TestStorageThatCannotBeOpenedIsAFailure(t *testing.T) {
+func TestBadStorageURLIsWrongUsage(t *testing.T) {
 	t.Parallel()
-	code, _, says := newTerminal(t).run("status", "--store", "ftp://x", "--key", "k")
-	assert.Equal(t, 1, code)
-	assert.Contains(t, says, `s3lect: --store: storage URL "ftp://x": unknown scheme "ftp"`)
+	for _, command := range []string{"status", "watch", "repair", "probe"} {
+		code, _, says := newTerminal(t).run(command, "--store", "ftp://x", "--key", "k")
+		assert.Equal(t, exitUsage, code, command)
+		assert.Contains(t, says, `s3lect: --store: storage URL "ftp://x": unknown scheme "ftp"`)
+	}
+	code, _, _ := newTerminal(t).run("run", "--store", "nonsense", "--key", "k", "--", "true")
+	assert.Equal(t, exitRun, code)
+}
+
+func TestDirectoryThatCannotBeOpenedIsAFailure(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	code, _, says := newTerminal(t).run("status", "--store", "file://"+filepath.ToSlash(file), "--key", "k")
+	assert.Equal(t, exitFailure, code)
+	assert.Contains(t, says, file)
+}
+
+func TestLookingDoesNotCreateADirectory(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "mistyped")
+	for _, command := range []string{"status", "watch", "repair"} {
+		code, _, says := newTerminal(t).run(command, "--store", "file://"+filepath.ToSlash(dir), "--key", "k")
+		assert.Equal(t, exitFailure, code, command)
+		assert.Contains(t, says, "there is no such directory", command)
+		assert.NoDirExists(t, dir, command)
+	}
+}
+
+func TestKeyThatTheStorageCanNeverHoldIsWrongUsage(t *testing.T) {
+	t.Parallel()
+	store := "file://" + filepath.ToSlash(t.TempDir())
+	for _, key := range []string{"../x.json", "/x.json", ".s3lect/x.json", "a//x.json"} {
+		at := []string{"--store", store, "--key", key}
+		for _, command := range []string{"status", "watch", "repair", "probe"} {
+			code, _, says := newTerminal(t).run(append([]string{command}, at...)...)
+			assert.Equal(t, exitUsage, code, "%s %s", command, key)
+			assert.Contains(t, says, s3lect.ErrStorageKey.Error())
+		}
+		code, _, says := newTerminal(t).run(append(append([]string{"run"}, at...), "--", "true")...)
+		assert.Equal(t, exitRun, code, key)
+		assert.Contains(t, says, s3lect.ErrStorageKey.Error())
+	}
+}
+
+func TestRunSaysWhatItCannotReadAndTriesOn(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	logger := slog.New(slog.NewTextHandler(&log, nil))
+	require.NoError(t, tryKey(t.Context(), failing{errors.New("no permission")}, "leader.json", logger))
+	assert.Contains(t, log.String(), "level=ERROR")
+	assert.Contains(t, log.String(), "cannot read the record yet, trying on")
+	assert.Contains(t, log.String(), "no permission")
+
+	log.Reset()
+	require.NoError(t, tryKey(t.Context(), memory.New(), "leader.json", logger))
+	assert.Empty(t, log.String(), "no record yet is how every election begins")
 }
 
 func TestEnvironmentStandsInForFlags(t *testing.T) {

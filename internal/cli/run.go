@@ -1,9 +1,12 @@
 package cli
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"os/exec"
@@ -58,7 +61,8 @@ is passed through.
 
 Exit status:
   that of the command, or 128+N if signal N ended it
-  125     s3lect itself failed, or was called in a wrong way
+  125     s3lect itself failed, or was called in a wrong way, with a key
+          that the storage can never hold, for example
   126     the command cannot be run
   127     there is no such command
   128+N   signal N came while the command did not run`
@@ -138,6 +142,9 @@ func (a *App) run(cmd *cobra.Command, o runOptions, args []string) error {
 	if err != nil {
 		return err
 	}
+	if err := tryKey(cmd.Context(), storage, o.key, log); err != nil {
+		return err
+	}
 	holdSuspension(log)
 	c := &contest{
 		elector: elector,
@@ -154,6 +161,24 @@ func (a *App) run(cmd *cobra.Command, o runOptions, args []string) error {
 		return nil
 	}
 	return &exitError{code: code, err: err}
+}
+
+// firstRead bounds the read that run begins with.
+const firstRead = 2 * time.Second
+
+// tryKey fails where no waiting helps: the storage can never hold the key. Whatever else is wrong
+// may be on its way, as at boot, so it is said clearly, and the contest goes on.
+func tryKey(ctx context.Context, storage s3lect.Storage, key string, log *slog.Logger) error {
+	ctx, cancel := context.WithTimeout(ctx, firstRead)
+	defer cancel()
+	_, err := s3lect.ReadLeaderRecord(ctx, storage, key)
+	switch {
+	case errors.Is(err, s3lect.ErrStorageKey):
+		return err
+	case err != nil && !errors.Is(err, s3lect.ErrStorageNotFound):
+		log.Error("cannot read the record yet, trying on", "error", err)
+	}
+	return nil
 }
 
 func (o *runOptions) check() error {

@@ -17,6 +17,9 @@ import (
 
 const statusLong = `Show the leader record: who leads, since which term, for how long.
 
+Of a leader that has resigned, the JSON form has lastLeaderID in the place of
+leaderID.
+
 A record alone cannot tell whether its leader is still alive: what counts is
 whether the record changes. With --wait the record is read until it does, or
 until the lease has passed. The age shown is by the wall clocks of two machines,
@@ -42,13 +45,13 @@ func (a *App) newStatusCommand() *cobra.Command {
 		Long:  statusLong,
 		Example: `  s3lect status --store file:///tmp/jobs --key leader.json
   s3lect status --store file:///tmp/jobs --key leader.json --wait
-  s3lect status --store 's3://bucket/jobs' --key leader.json --json | jq -r .leaderID`,
+  s3lect status --store 's3://bucket/jobs' --key leader.json --json | jq -r '.leaderID // "nobody"'`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if lease <= 0 {
 				return usageErrorf("--lease %v must be positive", lease)
 			}
-			storage, err := a.openShared(cmd.Context(), p)
+			storage, err := a.openExisting(cmd.Context(), p)
 			if err != nil {
 				return err
 			}
@@ -139,6 +142,12 @@ func (r reading) write(w io.Writer) error {
 	}
 	if r.LeaderAddr != "" {
 		line("address", "%s", plain(r.LeaderAddr))
+	}
+	if r.LastLeaderID != "" {
+		line("last leader", "%s", plain(r.LastLeaderID))
+	}
+	if r.LastLeaderAddr != "" {
+		line("its address", "%s", plain(r.LastLeaderAddr))
 	}
 	if r.State != stateAbsent && r.State != stateBad {
 		line("term", "%d", r.Term)

@@ -3,6 +3,7 @@ package cli
 import (
 	"encoding/json"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,11 +28,11 @@ term     7
 lease    15s
 updated  2000-01-01T00:00:00Z \(\S+ ago by this machine's clock\)
 `},
-		"resigned": {resignedRecord, exitNobody, `state      nobody leads: the last leader has resigned
-leader     a
-term       7
-lease      15s
-successor  b
+		"resigned": {resignedRecord, exitNobody, `state        nobody leads: the last leader has resigned
+last leader  a
+term         7
+lease        15s
+successor    b
 `},
 		"absent": {"", exitNobody, "state  nobody leads: there is no record yet\n"},
 		"bad":    {badRecord, exitBad, "state  not a leader record\nerror  object \"leader.json\" is not a leader record: .*\n"},
@@ -68,6 +69,20 @@ func TestStatusInJSON(t *testing.T) {
 			"leaseMillis":15000,"lastUpdated":"2000-01-01T00:00:00Z","ageMillis":1500,"session":"s","nonce":"n1",
 			"etag":`+string(quoted)+`}`, out)
 	})
+}
+
+func TestResignedLeaderIsNoLeaderInJSON(t *testing.T) {
+	t.Parallel()
+	storage := memory.New()
+	put(t, storage, strings.Replace(resignedRecord, `"leaderID":"a",`, `"leaderID":"a","leaderAddr":"10.0.0.1:8443",`, 1))
+	code, out, _ := newTerminal(t).on(storage).run(with("status", "--json")...)
+	assert.Equal(t, exitNobody, code)
+	var fields map[string]any
+	require.NoError(t, json.Unmarshal([]byte(out), &fields))
+	assert.NotContains(t, fields, "leaderID")
+	assert.NotContains(t, fields, "leaderAddr")
+	assert.Equal(t, "a", fields["lastLeaderID"])
+	assert.Equal(t, "10.0.0.1:8443", fields["lastLeaderAddr"])
 }
 
 func TestStatusOfUnreadableStorageIsAnError(t *testing.T) {

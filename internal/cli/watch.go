@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -48,7 +49,7 @@ func (a *App) newWatchCommand() *cobra.Command {
 			case w.lease <= 0:
 				return usageErrorf("--lease %v must be positive", w.lease)
 			}
-			storage, err := a.openShared(cmd.Context(), p)
+			storage, err := a.openExisting(cmd.Context(), p)
 			if err != nil {
 				return err
 			}
@@ -80,9 +81,12 @@ type watcher struct {
 
 func (w *watcher) watch(ctx context.Context, storage s3lect.Storage, key string, interval time.Duration, out io.Writer) error {
 	for {
-		r, _ := read(ctx, storage, key) // the error is in the reading
+		r, err := read(ctx, storage, key) // most errors are shown as a reading, and may pass
 		if interrupted(ctx) {
 			return nil
+		}
+		if errors.Is(err, s3lect.ErrStorageKey) {
+			return err
 		}
 		now := time.Now()
 		if c, changed := w.next(r, now); changed {

@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 		err = errors.New("this member never works")
 	case "demo":
 		err = Run(context.Background(), Options{
-			Members: 3, Lease: time.Second, Out: os.Stdout, Err: os.Stderr,
+			Members: 3, Lease: busyLease, Out: os.Stdout, Err: os.Stderr,
 			member: testProgram(honestly), tempDir: os.Args[1],
 		})
 	default:

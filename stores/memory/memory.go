@@ -5,7 +5,6 @@ package memory
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"sync"
@@ -96,7 +95,7 @@ func (s *Storage) Delete(ctx context.Context, key string) error {
 
 func check(ctx context.Context, key string) error {
 	if key == "" {
-		return errors.New("the key is empty")
+		return fmt.Errorf("the key is empty: %w", s3lect.ErrStorageKey)
 	}
 	return ctx.Err()
 }
