@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-6dc909bb/s3lect"
+	"github.com/seed-6dc909bb/s3lect/stores/memory"
 )
 
 // The functions below hold the code of README.md. That they compile, and are the same, is the test.
@@ -78,6 +79,18 @@ func unindented(code []byte) string {
 		lines[i] = strings.TrimSpace(lines[i])
 	}
 	return strings.Join(lines, "\n")
+}
+
+func TestDocumentedChecksAreThoseOfTheProbe(t *testing.T) {
+	t.Parallel()
+	report, err := s3lect.VerifyStorage(t.Context(), memory.New(), "leader.json")
+	require.NoError(t, err)
+	table := ""
+	for _, check := range report.Checks {
+		table += "| " + regexp.QuoteMeta(check.Name) + ` \|.*\n`
+	}
+	table = strings.ReplaceAll(table, "| ", `\| `)
+	assert.Regexp(t, `(?m)^\|---\|---\|\n`+table+`\n`, string(readFile(t, "docs/providers.md")))
 }
 
 func TestLinksBetweenDocumentsResolve(t *testing.T) {

@@ -22,6 +22,9 @@ func (c *s3Call) failed(err error) error {
 	if ended := c.caller.Err(); ended != nil {
 		return fmt.Errorf("%s: %w (%w)", name, ended, err)
 	}
+	if aboutCredentials(err) {
+		return fmt.Errorf("%s: no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give this machine a role: %w", name, err)
+	}
 	answer := answerOf(err)
 	if meaning := c.meaning(answer); meaning != nil {
 		return fmt.Errorf("%s: %w", name, meaning) // an everyday event, which needs no details
@@ -33,6 +36,18 @@ func (c *s3Call) failed(err error) error {
 		return fmt.Errorf("%s: %s: %w", name, advice, err)
 	}
 	return fmt.Errorf("%s: %w", name, err)
+}
+
+// aboutCredentials reports whether no credentials could be got. Whatever status such an error has is
+// that of another server, which was asked for them. Credentials of a client that the caller made
+// are known by the SDK's words only.
+func aboutCredentials(err error) bool {
+	if errors.As(err, new(credentialsError)) {
+		return true
+	}
+	text := err.Error()
+	return strings.Contains(text, "get identity: ") || strings.Contains(text, "get credentials: ") ||
+		strings.Contains(text, "failed to refresh cached credentials")
 }
 
 // s3Answer is what a server said; its status is 0 if there was no answer.
@@ -119,8 +134,6 @@ func (c *s3Call) adviceWithoutAnswer(err error) string {
 	var network interface{ Timeout() bool } // net.Error, but for a method that is deprecated
 	var sending *smithyhttp.RequestSendError
 	switch {
-	case errors.As(err, new(credentialsError)):
-		return "no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give this machine a role"
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Sprintf("no answer within %v; check the network and the endpoint", c.storage.timeout)
 	case errors.As(err, &sending), errors.As(err, &network):

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/logging"
 )
 
 // regionOfOthers is what servers other than AWS take as their region, unless told another.
@@ -157,7 +158,8 @@ func (u *s3URL) setTimeout(value string) error {
 }
 
 func (u *s3URL) newClient(ctx context.Context) (*s3.Client, error) {
-	var load []func(*config.LoadOptions) error
+	// The SDK would write warnings to standard error, whatever this program logs to.
+	load := []func(*config.LoadOptions) error{config.WithLogger(logging.Nop{})}
 	if u.profile != "" {
 		load = append(load, config.WithSharedConfigProfile(u.profile))
 	}

@@ -14,6 +14,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/logging"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -134,6 +136,37 @@ func TestMissingCredentialsAreNamedAsSuch(t *testing.T) {
 	assert.ErrorContains(t, err, "no credentials")
 	assert.ErrorContains(t, err, "AWS_PROFILE")
 	assert.ErrorContains(t, s.PutIfMatch(t.Context(), "leader.json", nil, ""), "no credentials")
+}
+
+func TestCredentialsRefusedByAnotherServerAreNamedAsSuch(t *testing.T) {
+	refused := aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		return aws.Credentials{}, &smithyhttp.ResponseError{
+			Response: &smithyhttp.Response{Response: &http.Response{StatusCode: http.StatusNotFound, Header: http.Header{}}},
+			Err:      errors.New("no role"),
+		}
+	})
+	for name, provider := range map[string]aws.CredentialsProvider{
+		"of the URL's client":    markedCredentials{refused},
+		"of the caller's client": refused,
+		"cached":                 aws.NewCredentialsCache(refused),
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := NewS3Storage(s3.New(s3.Options{Region: "us-east-1", Credentials: provider}), "bucket")
+			require.NoError(t, err)
+			_, _, err = s.Get(t.Context(), "leader.json")
+			assert.ErrorContains(t, err, "no credentials")
+			assert.NotContains(t, err.Error(), "check that the endpoint")
+		})
+	}
+}
+
+func TestTheSDKLogsNothingByItself(t *testing.T) {
+	withoutAWS(t)
+	s, err := OpenS3Storage(t.Context(), "s3://bucket?endpoint=http://127.0.0.1:1")
+	require.NoError(t, err)
+	client, isSDK := s.client.(*s3.Client)
+	require.True(t, isSDK)
+	assert.Equal(t, logging.Nop{}, client.Options().Logger)
 }
 
 func TestCredentialsThatTakeTooLongAreNamedAsSuch(t *testing.T) {

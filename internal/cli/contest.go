@@ -89,8 +89,7 @@ func (c *contest) lead(ctx context.Context, term int64, signals <-chan syscall.S
 		case cause == supervise.Stopped:
 			return &result{status.ExitCode(), status.Err}
 		case cause == supervise.Revoked && ctx.Err() != nil:
-			log.Warn("the leadership has ended", "reason", context.Cause(ctx))
-			return nil
+			return nil // the elector has said why
 		case cause == supervise.Revoked:
 			// Its guard has killed it: this process was stopped, or too slow to tell it of a renewal.
 			log.Warn("the command was killed when its lease had almost run out")
@@ -103,7 +102,6 @@ func (c *contest) lead(ctx context.Context, term int64, signals <-chan syscall.S
 		select {
 		case <-time.After(delay):
 		case <-ctx.Done():
-			log.Warn("the leadership has ended", "reason", context.Cause(ctx))
 			return nil
 		case <-signals:
 			return &result{status.ExitCode(), status.Err}

@@ -4,10 +4,12 @@ package cli
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
 	"os"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -105,7 +107,8 @@ func TestContestEndsWithTheStatusOfItsCommand(t *testing.T) {
 
 func TestCommandRunsAgainWithTheNextTerm(t *testing.T) {
 	t.Parallel()
-	a := compete(t, child("obey", "3"), nil)
+	var log bytes.Buffer
+	a := compete(t, child("obey", "3"), func(c *contest) { c.log = slog.New(slog.NewTextHandler(&log, nil)) })
 	lose := a.win()
 	a.expect("obey 1 of me")
 	lose(lost())
@@ -113,6 +116,7 @@ func TestCommandRunsAgainWithTheNextTerm(t *testing.T) {
 	a.expect("obey 2 of me")
 	a.signals <- syscall.SIGTERM
 	assert.Equal(t, result{code: 3}, <-a.ended)
+	assert.NotContains(t, log.String(), "level=WARN", "why the leadership ended is told by the elector")
 }
 
 func TestCommandIsKilledAtOnceWhereAnotherMayLead(t *testing.T) {
@@ -251,6 +255,9 @@ func TestRunElectsOnADirectory(t *testing.T) {
 	code, out, says := term.run(append([]string{"run", "--store", store, "--key", "k", "--id", "me", "--"}, child("environment", "7")...)...)
 	assert.Equal(t, 7, code, says)
 	assert.Equal(t, "environment 1 of me\n"+store+" k yes\n", out)
+	for line := range strings.Lines(says) {
+		assert.Contains(t, line, " server=me ", "every line of the log names the candidate, in the same way")
+	}
 
 	code, out, _ = newTerminal(t).run("status", "--store", store, "--key", "k")
 	assert.Equal(t, exitNobody, code)

@@ -49,6 +49,10 @@ command says.`,
 		},
 	}
 	root.SetFlagErrorFunc(flagError)
+	var version strings.Builder
+	_ = readBuild().write(&version) // into memory
+	root.Version = version.String()
+	root.SetVersionTemplate("{{.Version}}") // as the command of that name prints it
 	root.PersistentFlags().StringVar(&a.level, "log-level", "info", "log `level`: debug, info, warn or error")
 	root.PersistentFlags().StringVar(&a.format, "log-format", "text", "log `format`: text or json")
 	root.PersistentFlags().SortFlags = false

@@ -222,10 +222,22 @@ func TestVersionIsTold(t *testing.T) {
 	assert.Equal(t, 0, code)
 	assert.Regexp(t, `^s3lect \S+ \(go1\.\S+.*\)\n`, out)
 
+	code, flag, _ := newTerminal(t).run("--version")
+	assert.Equal(t, 0, code)
+	assert.Equal(t, out, flag)
+
 	code, out, _ = newTerminal(t).run("version", "--json")
 	assert.Equal(t, 0, code)
 	var b build
 	require.NoError(t, json.Unmarshal([]byte(out), &b))
 	assert.NotEmpty(t, b.Version)
 	assert.NotEmpty(t, b.Platform)
+}
+
+func TestRevisionIsToldWhereThereIsOne(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	b := build{Version: "v1.2.3", Go: "go1.25", Platform: "linux/amd64", Revision: "abc", Time: "2026-01-02T03:04:05Z", Modified: true}
+	require.NoError(t, b.write(&out))
+	assert.Equal(t, "s3lect v1.2.3 (go1.25, linux/amd64)\nrevision abc of 2026-01-02T03:04:05Z, modified\n", out.String())
 }

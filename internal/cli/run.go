@@ -142,7 +142,7 @@ func (a *App) run(cmd *cobra.Command, o runOptions, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := tryKey(cmd.Context(), storage, o.key, log); err != nil {
+	if err := tryKey(cmd.Context(), storage, o.key, log.With("server", config.ServerID)); err != nil {
 		return err
 	}
 	holdSuspension(log)
@@ -154,7 +154,7 @@ func (a *App) run(cmd *cobra.Command, o runOptions, args []string) error {
 		},
 		grace: o.grace, lease: config.LeaderTimeout,
 		restart: o.restart, delay: o.restartDelay,
-		log: log.With("id", config.ServerID),
+		log: log.With("server", config.ServerID),
 	}
 	code, err := c.run(cmd.Context(), a.Signals, a.Abort)
 	if err == nil && code == exitOK {
