@@ -210,10 +210,10 @@ func TestHandoverGoesOnWhenItsClientLeavesAndTheServerStops(t *testing.T) {
 	}, time.Now)
 	asking, leave := context.WithCancel(t.Context())
 	asked, stopped := make(chan error), make(chan error)
+	client, req := testClient(t, ca, &cert), question(t, target+"/resign").WithContext(asking)
+	req.Method = http.MethodPost
 	go func() {
-		req := question(t, target+"/resign").WithContext(asking)
-		req.Method = http.MethodPost
-		_, err := carry(testClient(t, ca, &cert).Transport, req)
+		_, err := carry(client.Transport, req)
 		asked <- err
 	}()
 	<-begun

@@ -157,14 +157,13 @@ func TestRotatedCertificateIsShownToNewConnectionsAndOldOnesGoOn(t *testing.T) {
 }
 
 // hammer asks over and over, each time on a new connection, as a client does that tries again.
-func hammer(t *testing.T, client *http.Client, url string) (err error) {
+func hammer(t *testing.T, client *http.Client, url string) {
 	t.Helper()
 	for range 20 {
-		_, err = request(t, client, http.MethodGet, url)
+		_, err := request(t, client, http.MethodGet, url)
 		client.CloseIdleConnections()
 		require.Error(t, err)
 	}
-	return err
 }
 
 func TestRefusedClientsAreLoggedOnceEach(t *testing.T) {
@@ -188,11 +187,12 @@ func TestRefusedClientsAreLoggedOnceEach(t *testing.T) {
 		hammer(t, client, url)
 		lines.wait(t, 1, reason)
 	}
-	_, err := http.Get(strings.Replace(url, "https:", "http:", 1)) //nolint:bodyclose,usestdlibvars // looked at by nobody
+	answer, err := request(t, testClient(t, ca, nil), http.MethodGet, strings.Replace(url, "https:", "http:", 1))
 	require.NoError(t, err)
+	assert.Equal(t, http.StatusBadRequest, answer.StatusCode)
 	lines.wait(t, 1, refusedPlain)
 
-	answer, err := request(t, testClient(t, ca, &good), http.MethodGet, url)
+	answer, err = request(t, testClient(t, ca, &good), http.MethodGet, url)
 	require.NoError(t, err, "a good client is served all the while")
 	assert.Equal(t, http.StatusOK, answer.StatusCode)
 	assert.Len(t, lines.with("level=WARN"), 7, "one line for each reason")
@@ -312,8 +312,9 @@ func TestStopAnswersRequestsThatWaitAndEndsEverything(t *testing.T) {
 			client := testClient(t, ca, nil, change)
 			answers := make(chan int)
 			for range 3 {
+				req := question(t, url)
 				go func() {
-					answer, err := request(t, client, http.MethodGet, url)
+					answer, err := carry(client.Transport, req)
 					if assert.NoError(t, err) {
 						answers <- answer.StatusCode
 					}
@@ -346,9 +347,9 @@ func TestStopCutsOffWhatIsNotAnsweredInTime(t *testing.T) {
 		}
 	})
 	defer close(release)
-	asked := make(chan error)
+	client, req, asked := testClient(t, ca, nil), question(t, url), make(chan error)
 	go func() {
-		_, err := request(t, testClient(t, ca, nil), http.MethodGet, url)
+		_, err := carry(client.Transport, req)
 		asked <- err
 	}()
 	<-begun
@@ -385,9 +386,9 @@ func TestContextOfStartDrainsWithinABound(t *testing.T) {
 			h.leadership = func(http.ResponseWriter, *http.Request) { <-release }
 		})
 		client := testClient(t, ca, nil, func(transport *http.Transport) { transport.DialContext = network.dial })
-		asked := make(chan error)
+		req, asked := question(t, pipeURL), make(chan error)
 		go func() {
-			_, err := request(t, client, http.MethodGet, pipeURL)
+			_, err := carry(client.Transport, req)
 			asked <- err
 		}()
 		synctest.Wait()

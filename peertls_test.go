@@ -230,9 +230,9 @@ func TestCloseEndsAQuestionUnderWay(t *testing.T) {
 		}
 	})
 	p := newTestTransport(t, peerTLS{CACert: ca.pem}, quiet(), nil)
-	asked := make(chan error)
+	req, asked := question(t, url), make(chan error)
 	go func() {
-		_, err := carry(p, question(t, url))
+		_, err := carry(p, req)
 		asked <- err
 	}()
 	<-waiting
@@ -269,9 +269,9 @@ func TestConnectionThatDiesSilentlyIsFoundByItsPings(t *testing.T) {
 		}))
 		p := newTestTransport(t, peerTLS{CACert: ca.pem}, quiet(), nil)
 		p.dial = network.dial
-		asked := make(chan error)
+		req, asked := question(t, pipeURL), make(chan error)
 		go func() {
-			_, err := carry(p, question(t, "https://127.0.0.1:1"+DefaultPeerHealthPath))
+			_, err := carry(p, req)
 			asked <- err
 		}()
 		synctest.Wait()

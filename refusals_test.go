@@ -2,7 +2,7 @@ package s3lect
 
 import (
 	"fmt"
-	"log"
+	"log/slog"
 	"testing"
 	"time"
 
@@ -13,7 +13,7 @@ func TestRefusalIsToldOncePerSourceAndReasonAndAgainAfterAnHour(t *testing.T) {
 	t.Parallel()
 	logger, lines := newLogLines()
 	clock := &testClock{}
-	server := log.New(&refusals{log: logger, now: clock.now}, "", 0)
+	server := slog.NewLogLogger(&refusals{log: logger, now: clock.now}, slog.LevelWarn)
 	refuse := func(source, err string) {
 		for port := range 100 { // the words hold times that differ
 			server.Printf("http: TLS handshake error from %s:%d: %s", source, 1000+port, fmt.Sprintf(err, port))
@@ -42,7 +42,7 @@ func TestRefusalIsToldOncePerSourceAndReasonAndAgainAfterAnHour(t *testing.T) {
 func TestConnectionsThatEndBeforeTheyBeginAreNoWarnings(t *testing.T) {
 	t.Parallel()
 	logger, lines := newLogLines()
-	server := log.New(&refusals{log: logger, now: time.Now}, "", 0)
+	server := slog.NewLogLogger(&refusals{log: logger, now: time.Now}, slog.LevelWarn)
 	for _, err := range []string{"EOF", "unexpected EOF", "read tcp 127.0.0.1:1->127.0.0.1:2: read: connection reset by peer", "read tcp 127.0.0.1:1->127.0.0.1:2: i/o timeout"} {
 		server.Printf("http: TLS handshake error from 10.0.0.1:1: %s", err)
 	}
@@ -53,7 +53,7 @@ func TestConnectionsThatEndBeforeTheyBeginAreNoWarnings(t *testing.T) {
 func TestOtherWordsOfTheServerPassAsWarnings(t *testing.T) {
 	t.Parallel()
 	logger, lines := newLogLines()
-	server := log.New(&refusals{log: logger, now: time.Now}, "", 0)
+	server := slog.NewLogLogger(&refusals{log: logger, now: time.Now}, slog.LevelWarn)
 	server.Print("http: panic serving 10.0.0.1:1: boom\ngoroutine 1:")
 	server.Print("http: panic serving 10.0.0.1:1: boom\ngoroutine 2:")
 	assert.Len(t, lines.with("level=WARN"), 2)
