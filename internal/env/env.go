@@ -5,6 +5,7 @@ package env
 import (
 	"crypto/rand"
 	"encoding/binary"
+	"net/http"
 	"time"
 
 	"github.com/seed-6dc909bb/s3lect/internal/lease"
@@ -18,6 +19,8 @@ type Env struct {
 	NewTimer func() Timer
 	// Uint64 returns random bits.
 	Uint64 func() uint64
+	// PeerTransport carries the questions to other electors; nil for the network.
+	PeerTransport http.RoundTripper
 }
 
 // Timer is the part of time.Timer that an elector uses. After Reset or Stop nothing of an earlier
@@ -28,10 +31,10 @@ type Timer interface {
 	Stop()
 }
 
-// System is the real machine.
-func System() *Env {
-	return &Env{Now: now, NewTimer: newTimer, Uint64: randomUint64}
-}
+// System is the real machine. All callers share it.
+func System() *Env { return &system }
+
+var system = Env{Now: now, NewTimer: newTimer, Uint64: randomUint64}
 
 // start anchors the monotonic readings of this process.
 var start = time.Now()
