@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -260,7 +259,7 @@ func (o *handover) refusal(address string, status int, body string) error {
 	case status/100 == 2:
 		return nil
 	case status == http.StatusConflict:
-		return fmt.Errorf("%s is not the leader (any more)", address)
+		return fmt.Errorf("%s does not lead (any more): %s", address, plain(firstLine(body)))
 	case status == http.StatusNotFound:
 		return fmt.Errorf("%s takes no such requests: it was started without --allow-handover (HealthServerConfig.AllowHandover), or leaders answer at another --peer-path than %s", address, o.path)
 	case status == http.StatusNotImplemented:
@@ -268,16 +267,11 @@ func (o *handover) refusal(address string, status int, body string) error {
 	case status/100 == 3:
 		return fmt.Errorf("%s answered with a redirect (%d), and none is followed: is this a member of the election?", address, status)
 	}
-	said := firstLine(body)
-	return fmt.Errorf("%s did not %s: status %d: %s", address, o.action(), status, plain(said))
+	return fmt.Errorf("%s did not %s: status %d: %s", address, o.action(), status, plain(firstLine(body)))
 }
 
-// firstLine is what fits into an error of somebody else's words, which may be JSON.
+// firstLine is what fits into an error of somebody else's words.
 func firstLine(body string) string {
-	var fields struct{ Error string }
-	if json.Unmarshal([]byte(body), &fields) == nil && fields.Error != "" {
-		body = fields.Error
-	}
 	line, _, _ := strings.Cut(strings.TrimSpace(body), "\n")
 	return line[:min(len(line), 200)]
 }

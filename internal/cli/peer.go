@@ -28,17 +28,19 @@ func (p *peerFiles) addFlags(cmd *cobra.Command) {
 	f.StringVar(&p.path, "peer-path", s3lect.DefaultPeerHealthPath, "`path` at which leaders answer, the same for all members")
 }
 
-// peerFlags are those of peerFiles that have no default.
-func (p peerFiles) flags() map[string]string {
-	return map[string]string{"--peer-ca": p.caFile, "--peer-cert": p.certFile, "--peer-key": p.keyFile}
+// peerFile is one of peerFiles, with the flag that names it.
+type peerFile struct{ flag, name string }
+
+func (p peerFiles) files() []peerFile {
+	return []peerFile{{"--peer-ca", p.caFile}, {"--peer-cert", p.certFile}, {"--peer-key", p.keyFile}}
 }
 
 // load reads the files once, so that one that cannot be used is known at once, by flag and name.
 func (p peerFiles) load(what string) (*tls.Config, error) {
-	for _, flag := range []string{"--peer-ca", "--peer-cert", "--peer-key"} {
-		if p.flags()[flag] == "" {
+	for _, f := range p.files() {
+		if f.name == "" {
 			return nil, usageErrorf("%s needs %s as well: the files of a certificate authority and of a certificate that it signed; make some with\n"+
-				"  s3lect certs NAME", what, flag)
+				"  s3lect certs NAME", what, f.flag)
 		}
 	}
 	ca, err := os.ReadFile(p.caFile)
