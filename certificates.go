@@ -160,7 +160,8 @@ func (l certificateLoader) keyPair(cert *tls.Certificate) (*reloading[*tls.Certi
 		parse:             func([][]byte) (*tls.Certificate, error) { return checked, nil },
 		inspect:           l.expiry(""),
 	}
-	return r, r.load()
+	err = r.load()
+	return r, err
 }
 
 // keyPairFiles is a certificate with its chain, and its key, from two files, which may be one.
@@ -173,7 +174,8 @@ func (l certificateLoader) keyPairFiles(certFile, keyFile string) (*reloading[*t
 		},
 		inspect: l.expiry(certFile),
 	}
-	return r, r.load()
+	err := r.load()
+	return r, err
 }
 
 // authorities are certificates against which those of others are verified.
@@ -234,11 +236,12 @@ func (l certificateLoader) expiry(file string) func(*tls.Certificate, time.Time)
 			return
 		}
 		warned, asExpired = cert, expired
-		message := "the certificate expires soon: replace it"
+		log := l.log.With("subject", leaf.Subject.String(), "expires", leaf.NotAfter, "file", file)
 		if expired {
-			message = "the certificate has expired, so others refuse it: replace it"
+			log.Warn("the certificate has expired, so others refuse it: replace it")
+		} else {
+			log.Warn("the certificate expires soon: replace it")
 		}
-		l.log.Warn(message, "subject", leaf.Subject.String(), "expires", leaf.NotAfter, "file", file)
 	}
 }
 

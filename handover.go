@@ -106,7 +106,8 @@ func (h *handover) perform(w http.ResponseWriter, req *http.Request, done *hande
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(patience + serverTimeout))
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(req.Context()), patience)
 	defer cancel()
-	defer context.AfterFunc(h.limit, cancel)()
+	unbind := context.AfterFunc(h.limit, cancel)
+	defer unbind()
 
 	var err error
 	if done.Successor != "" {

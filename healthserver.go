@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -235,7 +234,7 @@ func (h *HealthServer) newServing(ctx context.Context, addr net.Addr) *serving {
 			PingTimeout:          serverPingTimeout,
 			WriteByteTimeout:     serverTimeout,
 		},
-		ErrorLog: log.New(h.refusals, "", 0),
+		ErrorLog: slog.NewLogLogger(h.refusals, slog.LevelWarn),
 	}
 	s.server.RegisterOnShutdown(func() {
 		drain() // long polls wait for the end of their context, too
@@ -327,7 +326,9 @@ func (h *HealthServer) serve(ctx context.Context, s *serving, listener net.Liste
 		h.config.Logger.Warn("cut off requests to the leadership endpoint that took too long", "error", err)
 		h.close(s)
 	}
-	<-served
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		h.config.Logger.Warn("leadership endpoint has ended with an error", "error", err)
+	}
 }
 
 func (h *HealthServer) close(s *serving) {

@@ -1,6 +1,7 @@
 package s3lect
 
 import (
+	"context"
 	"log/slog"
 	"maps"
 	"net"
@@ -68,18 +69,26 @@ var lost = []string{"EOF", "connection reset by peer", "broken pipe", "i/o timeo
 
 var handshakeError = regexp.MustCompile(`^http: TLS handshake error from (\S+): ((?s:.*))$`)
 
-// Write takes one line of an http.Server's ErrorLog.
-func (r *refusals) Write(line []byte) (int, error) {
-	text := strings.TrimSpace(string(line))
-	if match := handshakeError.FindStringSubmatch(text); match == nil {
-		r.log.Warn("leadership endpoint", "error", text)
+// Handle takes one line of an http.Server's ErrorLog.
+func (r *refusals) Handle(_ context.Context, record slog.Record) error {
+	if match := handshakeError.FindStringSubmatch(record.Message); match == nil {
+		r.log.Warn("leadership endpoint", "error", record.Message)
 	} else if remote, err := match[1], match[2]; endsWithAny(err, lost) {
 		r.log.Debug("a client went away during the TLS handshake", "remote", remote, "error", err)
 	} else {
 		r.refused(remote, reasonOf(err), err)
 	}
-	return len(line), nil
+	return nil
 }
+
+// Enabled is always true: the log behind has the last word.
+func (r *refusals) Enabled(context.Context, slog.Level) bool { return true }
+
+// WithAttrs and WithGroup are there to make it a slog.Handler; an ErrorLog has neither.
+func (r *refusals) WithAttrs([]slog.Attr) slog.Handler { return r }
+
+// WithGroup is like WithAttrs.
+func (r *refusals) WithGroup(string) slog.Handler { return r }
 
 // refused tells that the client at the address was refused, if that is news.
 func (r *refusals) refused(remote, reason, detail string) {

@@ -43,7 +43,9 @@ func newTestCA(t *testing.T, name string, change ...func(*x509.Certificate)) *te
 		KeyUsage:              x509.KeyUsageCertSign,
 	}}
 	made := ca.sign(t, ca.cert, change)
-	ca.cert, ca.key = made.Leaf, made.PrivateKey.(*ecdsa.PrivateKey)
+	key, ok := made.PrivateKey.(*ecdsa.PrivateKey)
+	require.True(t, ok)
+	ca.cert, ca.key = made.Leaf, key
 	ca.pem, _ = pemOf(t, made)
 	return ca
 }
