@@ -73,14 +73,14 @@ func parseAuthority(certPEM, keyPEM []byte, now time.Time) (*authority, error) {
 	case !cert.IsCA || cert.KeyUsage != 0 && cert.KeyUsage&x509.KeyUsageCertSign == 0:
 		return nil, fmt.Errorf("it is not one: its certificate may not sign others")
 	case now.After(cert.NotAfter):
-		return nil, fmt.Errorf("it expired on %s: make another one, in another directory", day(cert.NotAfter))
+		return nil, fmt.Errorf("it expired on %s: make another one, in another directory", moment(cert.NotAfter))
 	case now.Before(cert.NotBefore):
-		return nil, fmt.Errorf("it is not valid before %s: is the clock right?", day(cert.NotBefore))
+		return nil, fmt.Errorf("it is not valid before %s: is the clock right?", moment(cert.NotBefore))
 	}
 	return &authority{cert: cert, key: key}, nil
 }
 
-func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
+func moment(t time.Time) string { return t.UTC().Format(time.DateTime + " MST") }
 
 func (o *Options) newAuthority() (*authority, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
