@@ -82,6 +82,12 @@ func TestAddressOfAMemberIsWhereItListens(t *testing.T) {
 	assert.Equal(t, "elsewhere:1", config.ServerAddr)
 }
 
+func TestCommandLearnsNothingOfTheCertificates(t *testing.T) {
+	t.Parallel()
+	o := runOptions{place: place{store: "s", key: "k"}, peer: peerOptions{listen: ":1", peerFiles: peerFiles{caFile: "a", certFile: "b", keyFile: "c"}}}
+	assert.Equal(t, []string{"S3LECT_ID=me", "S3LECT_KEY=k", "S3LECT_STORE=s"}, o.environment(nil, "me"))
+}
+
 func TestPortInUseEndsRunAtOnce(t *testing.T) {
 	t.Parallel()
 	taken, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")

@@ -36,15 +36,15 @@ func compare(ctx context.Context, opts Options, dir string, d *display) (outcome
 	return &Comparison{Storage: storage, Peers: peers, TwoLeaders: storage.TwoLeaders + peers.TwoLeaders}, nil
 }
 
-// how says in what way followers follow, where both ways are shown.
-func (c *cluster) how() string {
+// how says in what way followers follow, where both ways are shown, and otherwise something else.
+func (c *cluster) how(otherwise string) string {
 	switch {
 	case !c.opts.Peers:
-		return ""
+		return otherwise
 	case c.peers:
-		return "; followers ask the leader"
+		return "followers ask the leader"
 	default:
-		return "; followers read the file"
+		return "followers read the file"
 	}
 }
 

@@ -48,6 +48,20 @@ func TestTheComparisonStandsSideBySide(t *testing.T) {
 	assertFits(t, c.report(minWidth), minWidth-1)
 }
 
+func TestTheDisplaySaysWhichHalfIsOn(t *testing.T) {
+	c := clusterInTheMiddle()
+	for _, half := range []struct {
+		peers bool
+		says  string
+	}{{false, "followers read the file"}, {true, "followers ask the leader"}} {
+		c.opts.Peers, c.peers = true, half.peers
+		assert.Contains(t, text(c.frame(80, 24), 80), half.says)
+		var out bytes.Buffer
+		newDisplay(Options{Out: &out}).show(c)()
+		assert.Contains(t, out.String(), half.says)
+	}
+}
+
 func TestTwoLeadersInEitherHalfAreABreach(t *testing.T) {
 	c := halves()
 	c.TwoLeaders = Millis(2 * ms)

@@ -89,7 +89,7 @@ func (d *display) showPlain(c *cluster, quit <-chan struct{}) {
 	if c.peers { // the second scenario
 		d.tell(line{})
 	}
-	d.tell(line{{bold, "s3lect demo"}}.add(plain, ": %d processes, one file, at most one leader; a lease of %v%s", c.opts.Members, c.opts.Lease, c.how()))
+	d.tell(line{{bold, "s3lect demo"}}.add(plain, ": %d processes, one file, %s; a lease of %v", c.opts.Members, c.how("at most one leader"), c.opts.Lease))
 	shown, last := 0, false
 	for {
 		c.mu.Lock()

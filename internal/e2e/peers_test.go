@@ -103,7 +103,7 @@ func (c *cluster) hardlyAnyReads() {
 	c.t.Helper()
 	c.workFor(2*lease + interval) // until it is settled
 	before, began := c.reads(), time.Now()
-	c.workFor(6 * lease)
+	c.workFor(4 * lease)
 	took := time.Since(began)
 	sum := int64(0)
 	for id, reads := range c.reads() {
