@@ -359,7 +359,7 @@ func (n *newcomers) changed(conn net.Conn, state http.ConnState) {
 	case state != http.StateNew:
 		delete(n.conns, conn)
 	case n.closed:
-		_ = conn.Close() // there was nothing on it that could get lost
+		hangUp(conn)
 	default:
 		if n.conns == nil {
 			n.conns = map[net.Conn]struct{}{}
@@ -374,6 +374,15 @@ func (n *newcomers) close() {
 	n.conns, n.closed = nil, true
 	n.mu.Unlock()
 	for conn := range conns {
-		_ = conn.Close() // as above
+		hangUp(conn)
 	}
+}
+
+// hangUp closes a connection on which there is nothing that could get lost, without the farewell of
+// TLS, for which a client can keep one waiting.
+func hangUp(conn net.Conn) {
+	if secure, ok := conn.(*tls.Conn); ok {
+		conn = secure.NetConn()
+	}
+	_ = conn.Close() // an error would say that it is closed already
 }

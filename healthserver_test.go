@@ -337,29 +337,6 @@ func TestStopAnswersRequestsThatWaitAndEndsEverything(t *testing.T) {
 	}
 }
 
-func TestStopCutsOffWhatIsNotAnsweredInTime(t *testing.T) {
-	t.Parallel()
-	ca, begun, release := newTestCA(t, "ca"), make(chan struct{}), make(chan struct{})
-	h, url := startHealthServer(t, HealthServerConfig{Certificate: ca.issue(t, "server")}, time.Now, func(h *HealthServer) {
-		h.leadership = func(http.ResponseWriter, *http.Request) {
-			close(begun)
-			<-release
-		}
-	})
-	defer close(release)
-	client, req, asked := testClient(t, ca, nil), question(t, url), make(chan error)
-	go func() {
-		_, err := carry(client.Transport, req)
-		asked <- err
-	}()
-	<-begun
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	require.ErrorIs(t, h.Stop(ctx), context.Canceled)
-	require.Error(t, <-asked)
-	assert.Nil(t, h.Addr())
-}
-
 // The following run in fake time, on a network in memory.
 
 // startOnPipe starts a server, and returns a client for it.
@@ -400,6 +377,55 @@ func TestContextOfStartDrainsWithinABound(t *testing.T) {
 		require.NoError(t, h.Stop(t.Context()))
 		close(release)
 	})
+}
+
+func TestStopCutsOffWhatIsNotAnsweredInTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ca, release := newTestCA(t, "ca"), make(chan struct{})
+		h, network := startOnPipe(t.Context(), t, ca, func(h *HealthServer) {
+			h.leadership = func(http.ResponseWriter, *http.Request) { <-release }
+		})
+		client := testClient(t, ca, nil, func(transport *http.Transport) { transport.DialContext = network.dial })
+		req, asked := question(t, pipeURL), make(chan error)
+		go func() {
+			_, err := carry(client.Transport, req)
+			asked <- err
+		}()
+		synctest.Wait()
+		begun := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		require.ErrorIs(t, h.Stop(ctx), context.DeadlineExceeded)
+		assert.Equal(t, time.Second, time.Since(begun))
+		require.Error(t, <-asked)
+		assert.Nil(t, h.Addr())
+		close(release)
+	})
+}
+
+func TestStopDoesNotWaitForConnectionsThatAskNothing(t *testing.T) {
+	t.Parallel()
+	for _, protocol := range []string{"http/1.1", "h2"} {
+		t.Run(protocol, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				ca := newTestCA(t, "ca")
+				h, network := startOnPipe(t.Context(), t, ca, nil)
+				for _, greet := range []bool{false, true} {
+					conn, err := network.dial(t.Context(), "", "")
+					require.NoError(t, err)
+					if greet {
+						shake(t, conn, ca, protocol)
+					}
+				}
+				synctest.Wait()
+				begun := time.Now()
+				require.NoError(t, h.Stop(t.Context()))
+				assert.Less(t, time.Since(begun), time.Second)
+			})
+		})
+	}
 }
 
 func TestLongPollOutlastsTheServersTimeoutsIfItMovesItsDeadlines(t *testing.T) {
@@ -466,7 +492,7 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 			return secure
 		}, serverHeaderTimeout},
 		"no HTTP/2 preface": {func(t *testing.T, conn net.Conn, ca *testCA) net.Conn { t.Helper(); return shake(t, conn, ca, "h2") }, serverTimeout},
-		"no HTTP/2 stream": {func(t *testing.T, conn net.Conn, ca *testCA) net.Conn {
+		"no answer to pings": {func(t *testing.T, conn net.Conn, ca *testCA) net.Conn {
 			t.Helper()
 			secure := shake(t, conn, ca, "h2")
 			go func() {
@@ -474,7 +500,7 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 				assert.NoError(t, err)
 			}()
 			return secure
-		}, serverIdleTimeout},
+		}, serverPingInterval + serverPingTimeout},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -486,9 +512,40 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 				begun := time.Now()
 				_, err = io.Copy(io.Discard, c.say(t, conn, ca))
 				assert.NotErrorIs(t, err, os.ErrDeadlineExceeded)
-				assert.LessOrEqual(t, time.Since(begun), c.limit)
+				assert.Equal(t, c.limit, time.Since(begun))
 				require.NoError(t, conn.Close())
 				time.Sleep(time.Minute) // until the client has noticed
+				require.NoError(t, h.Stop(t.Context()))
+			})
+		})
+	}
+}
+
+func TestIdleConnectionsAreClosed(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*http.Transport){"HTTP/2": func(*http.Transport) {}, "HTTP/1.1": onlyHTTP1} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				ca, dials := newTestCA(t, "ca"), 0
+				h, network := startOnPipe(t.Context(), t, ca, nil)
+				client := testClient(t, ca, nil, change, func(transport *http.Transport) {
+					transport.DialContext = func(ctx context.Context, kind, addr string) (net.Conn, error) {
+						dials++
+						return network.dial(ctx, kind, addr)
+					}
+				})
+				for _, pause := range []time.Duration{0, serverIdleTimeout - time.Second, serverIdleTimeout + 10*time.Second} {
+					time.Sleep(pause)
+					_, err := request(t, client, http.MethodGet, pipeURL)
+					require.NoError(t, err)
+					want := 1
+					if pause > serverIdleTimeout {
+						want = 2
+					}
+					assert.Equal(t, want, dials, pause)
+				}
+				client.CloseIdleConnections()
 				require.NoError(t, h.Stop(t.Context()))
 			})
 		})
