@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"math/big"
 	"net"
@@ -428,6 +429,40 @@ func TestStopDoesNotWaitForConnectionsThatAskNothing(t *testing.T) {
 	}
 }
 
+func TestContextOfStartLeavesFollowersTheTimeToBeToldOfAResignation(t *testing.T) {
+	t.Parallel()
+	for _, resigns := range []time.Duration{time.Second, time.Hour} {
+		t.Run(resigns.String(), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				ca := newTestCA(t, "ca")
+				ctx, cancel := context.WithCancel(t.Context())
+				h, network := startOnPipe(ctx, t, ca, func(h *HealthServer) {
+					h.leadership = func(_ http.ResponseWriter, req *http.Request) {
+						select {
+						case <-time.After(resigns):
+						case <-req.Context().Done():
+						}
+					}
+				})
+				client := testClient(t, ca, nil, func(transport *http.Transport) { transport.DialContext = network.dial })
+				req, asked := question(t, pipeURL), make(chan error)
+				go func() {
+					_, err := carry(client.Transport, req)
+					asked <- err
+				}()
+				synctest.Wait()
+				begun, ended := time.Now(), h.serving.ended
+				cancel()
+				require.NoError(t, <-asked)
+				assert.Equal(t, min(resigns, serverNewsTimeout), time.Since(begun))
+				<-ended
+				assert.Less(t, time.Since(begun), serverDrainTimeout)
+			})
+		})
+	}
+}
+
 func TestLongPollOutlastsTheServersTimeoutsIfItMovesItsDeadlines(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*http.Transport){"HTTP/2": func(*http.Transport) {}, "HTTP/1.1": onlyHTTP1} {
@@ -463,6 +498,55 @@ func TestLongPollOutlastsTheServersTimeoutsIfItMovesItsDeadlines(t *testing.T) {
 				require.Error(t, err, "without that the answer is lost")
 				client.CloseIdleConnections()
 				require.NoError(t, h.Stop(t.Context()))
+			})
+		})
+	}
+}
+
+func TestFollowersWaitAtTheHealthServerForRenewalsAnHourApartAndForItsStop(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*http.Transport){"HTTP/2": func(*http.Transport) {}, "HTTP/1.1": onlyHTTP1} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				const renewal = 40 * time.Minute
+				ca := newTestCA(t, "ca")
+				e := ledBy(t, newMemStorage(), func(c *ElectorConfig) {
+					c.LeaderTimeout, c.FrequentInterval = time.Hour, renewal
+				})
+				h, network := startOnPipe(t.Context(), t, ca, func(h *HealthServer) {
+					h.leadership = NewLeadershipHandler(e, quiet())
+				})
+				client := testClient(t, ca, nil, change, func(transport *http.Transport) { transport.DialContext = network.dial })
+				now := getAnnouncement(t, client, pipeURL)
+				poll := func() string {
+					return fmt.Sprintf("%s?session=%s&after=%d", pipeURL, now.Session, now.Sequence)
+				}
+				now = getAnnouncement(t, client, poll()) // whatever is left of the first interval
+				for range 3 {
+					begun := time.Now()
+					next := getAnnouncement(t, client, poll())
+					assert.Equal(t, now.Sequence+1, next.Sequence)
+					assert.InDelta(t, renewal, time.Since(begun), float64(time.Minute))
+					now = next
+				}
+
+				answered := make(chan int)
+				req := question(t, poll())
+				go func() {
+					answer, err := carry(client.Transport, req)
+					if assert.NoError(t, err, "it is answered before the server ends") {
+						answered <- answer.StatusCode
+					}
+				}()
+				synctest.Wait()
+				begun := time.Now()
+				go func() { assert.NoError(t, h.Stop(t.Context())) }()
+				assert.Equal(t, http.StatusOK, <-answered, "the leadership goes on")
+				assert.Less(t, time.Since(begun), time.Second)
+				client.CloseIdleConnections()
+				require.NoError(t, h.Stop(t.Context()))
+				require.NoError(t, e.Stop())
 			})
 		})
 	}
