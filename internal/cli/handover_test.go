@@ -27,13 +27,15 @@ import (
 )
 
 // members are the certificates of an election: those of a and b, made once for all tests.
-var members = sync.OnceValues(func() (*certs.Result, error) {
-	dir, err := os.MkdirTemp("", "s3lect-cli-test-")
-	if err != nil {
+var members = sync.OnceValues(func() (made *certs.Result, err error) {
+	if membersDir, err = os.MkdirTemp("", "s3lect-cli-test-"); err != nil {
 		return nil, err
 	}
-	return certs.Make(certs.Options{Dir: dir, Names: []string{"a", "b"}})
+	return certs.Make(certs.Options{Dir: membersDir, Names: []string{"a", "b"}})
 })
+
+// membersDir is removed when all tests have ended.
+var membersDir string
 
 func certificates(t *testing.T) *certs.Result {
 	t.Helper()
