@@ -249,10 +249,12 @@ func (m *Machine) proven(fresh bool) {
 	}
 }
 
-// outdated reports whether a read left before the leader told of a later version than it shows.
-func (m *Machine) outdated(read observation, left time.Duration) bool {
-	return m.peer != nil && m.peer.shown.sight == present && left < m.seen.since.Mono &&
-		read.sight == present && read.record.precedes(m.seen.record)
+// outdated reports whether a read left before the leader told of any later version than it shows.
+// That the leader has told of yet another one meanwhile is no excuse: a peer that always has news
+// would never be contradicted.
+func (m *Machine) outdated(read observation, known Record) bool {
+	return m.peer != nil && m.peer.shown.sight == present && read.sight == present &&
+		read.record.precedes(m.seen.record) && !read.record.precedes(known)
 }
 
 // refuted reports whether the storage still shows what it has shown before the leader told of later
