@@ -173,6 +173,7 @@ func TestWordsThatAreNotOfTheLeaderOnRecordCountForNothing(t *testing.T) {
 		"another term":        func(w *Word) { w.Record.Term++ },
 		"another candidate":   func(w *Word) { w.Record.LeaderID = "stranger" },
 		"another write":       func(w *Word) { w.Record.Sequence, w.Record.Nonce = 1, "other" },
+		"a resigned record":   func(w *Word) { w.Record = resigned(w.Record) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(t, withPeers)
@@ -197,9 +198,11 @@ func TestWordsThatAreNotOfTheLeaderOnRecordCountForNothing(t *testing.T) {
 
 func TestWordWithoutAVersionCountsForNothing(t *testing.T) {
 	for name, change := range map[string]func(*Word){
-		"no ETag":  func(w *Word) { w.ETag = "" },
-		"no nonce": func(w *Word) { w.Record.Nonce = "" },
-		"plain":    func(w *Word) { w.ETag, w.Record.Nonce, w.Record.Session, w.Record.Sequence, w.Poll = "", "", "", 0, 0 },
+		"no ETag":     func(w *Word) { w.ETag = "" },
+		"no nonce":    func(w *Word) { w.Record.Nonce = "" },
+		"no session":  func(w *Word) { w.Record.Session = "" },
+		"no sequence": func(w *Word) { w.Record.Sequence = 0 },
+		"plain":       func(w *Word) { w.ETag, w.Record.Nonce, w.Record.Session, w.Record.Sequence, w.Poll = "", "", "", 0, 0 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(t, withPeers)
