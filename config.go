@@ -110,8 +110,8 @@ func (c *ElectorConfig) Validate() error {
 	if err := checkPath("PeerHealthPath", c.PeerHealthPath); err != nil {
 		return err
 	}
-	if c.PeerTimeout < 0 {
-		return fmt.Errorf("PeerTimeout %v must be positive", c.PeerTimeout)
+	if c.PeerTimeout < 0 || c.PeerTimeout > MaxLeaderTimeout {
+		return fmt.Errorf("PeerTimeout %v must be positive, and at most %v", c.PeerTimeout, MaxLeaderTimeout)
 	}
 	return c.peerTLS().check()
 }

@@ -1,6 +1,7 @@
 package s3lect
 
 import (
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -65,6 +66,7 @@ func TestConfigurationThatCannotWorkIsRefusedByTheNameOfTheField(t *testing.T) {
 		"path with a query":        {func(c *ElectorConfig) { c.PeerHealthPath = "/health?x" }, "PeerHealthPath"},
 		"path with a host":         {func(c *ElectorConfig) { c.PeerHealthPath = "//host/health" }, "PeerHealthPath"},
 		"negative peer timeout":    {func(c *ElectorConfig) { c.PeerTimeout = -1 }, "PeerTimeout"},
+		"endless peer timeout":     {func(c *ElectorConfig) { c.PeerTimeout = math.MaxInt64 }, "PeerTimeout"},
 		"CA that is none":          {func(c *ElectorConfig) { c.PeerCACert = []byte("hello") }, "PeerCACert"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed-6dc909bb/s3lect/internal/lease"
@@ -78,15 +79,16 @@ func (r *run) inquire(now lease.Instant) bool {
 	r.questions++
 	go func() {
 		word, err := p.client.ask(ctx, question)
-		r.do(func(now lease.Instant) { r.replied(now, question, word, err) })
+		r.do(func(now lease.Instant) { r.replied(now, p, question, word, err) })
 	}()
 	return false
 }
 
-// replied hands a peer's answer to the machine, if it still waits for it.
-func (r *run) replied(now lease.Instant, question *lease.Question, word *lease.Word, err error) {
+// replied hands a peer's answer to the machine, if it still waits for it from these peers: a changed
+// configuration has the same question put again, by another client.
+func (r *run) replied(now lease.Instant, p *peers, question *lease.Question, word *lease.Word, err error) {
 	r.questions--
-	if p := r.peers; p != nil && question == p.question && question == r.machine.Question() {
+	if p == r.peers && question == p.question && question == r.machine.Question() {
 		p.drop()
 		r.machine.Reply(now, word, err)
 	}
@@ -100,8 +102,8 @@ type peerClient struct {
 	log    *slog.Logger
 	simnet http.RoundTripper // in the simulation; else nil
 
-	mu        sync.Mutex
-	transport *peerTransport
+	making    sync.Mutex // of the transport; nobody but questions waits for it
+	transport atomic.Pointer[peerTransport]
 }
 
 // serve reports whether these are the peers of that configuration.
@@ -190,31 +192,28 @@ func (c *peerClient) roundTripper() (http.RoundTripper, error) {
 	if c.simnet != nil {
 		return c.simnet, nil
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.transport == nil {
-		transport, err := newPeerTransport(c.tls, c.log)
-		if err != nil {
-			return nil, err
-		}
-		c.transport = transport
+	c.making.Lock()
+	defer c.making.Unlock()
+	if transport := c.transport.Load(); transport != nil {
+		return transport, nil
 	}
-	return c.transport, nil
+	transport, err := newPeerTransport(c.tls, c.log)
+	if err != nil {
+		return nil, err
+	}
+	c.transport.Store(transport)
+	return transport, nil
 }
 
 func (c *peerClient) dropIdle() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.transport != nil {
-		c.transport.dropIdle()
+	if transport := c.transport.Load(); transport != nil {
+		transport.dropIdle()
 	}
 }
 
-// close gives the connections back.
+// close gives the connections back, once the question under way is cancelled.
 func (c *peerClient) close() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.transport != nil {
-		c.transport.close()
+	if transport := c.transport.Load(); transport != nil {
+		transport.close()
 	}
 }

@@ -194,6 +194,27 @@ func TestPeerModeCanBeEnabledWhileFollowing(t *testing.T) {
 	})
 }
 
+func TestQuestionUnderWayIsPutAgainByAnotherClientWithoutAFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		storage, n := newMemStorage(), newNetwork()
+		leader := startPeer(t, n, storage, "a")
+		require.NoError(t, leader.WaitForLeadership(soon(t)))
+		follower := startPeer(t, n, storage, "b")
+		time.Sleep(time.Minute)
+		require.Empty(t, follower.GetLeadershipStatus().PeerError)
+		before, _, _ := storage.counts()
+		config := follower.GetConfig()
+		config.PeerHealthPath = "/other" // the handlers here answer at any path
+		require.NoError(t, follower.UpdateConfig(*config))
+		time.Sleep(100 * time.Millisecond)
+		after, _, _ := storage.counts()
+		assert.Empty(t, follower.GetLeadershipStatus().PeerError)
+		assert.Equal(t, before, after, "read at once")
+		require.NoError(t, leader.Stop())
+		require.NoError(t, follower.Stop())
+	})
+}
+
 // answering is a peer that gives one answer to everybody.
 func answering(status int, header http.Header, body string) http.RoundTripper {
 	return roundTripper(func(*http.Request) (*http.Response, error) {

@@ -104,7 +104,12 @@ func (p *peerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 func (p *peerTransport) dropIdle() { p.dropConnections() }
 
 // close closes the connections, and ends with them a question that may be under way.
-func (p *peerTransport) close() { p.dropConnections() }
+func (p *peerTransport) close() {
+	p.conns.mu.Lock()
+	p.conns.closed = true
+	p.conns.mu.Unlock()
+	p.dropConnections()
+}
 
 func (p *peerTransport) dropConnections() {
 	p.mu.Lock()
@@ -176,7 +181,7 @@ func (p *peerTransport) connect(ctx context.Context, network, addr string) (net.
 	if err != nil {
 		return nil, err
 	}
-	return p.conns.add(conn), nil
+	return p.conns.add(conn)
 }
 
 func (p *peerTransport) now() time.Time {
@@ -209,8 +214,9 @@ func chainsEnd(chains [][]*x509.Certificate) (end time.Time) {
 
 // connections are those that are open. A transport alone cannot close one with a request on it.
 type connections struct {
-	mu   sync.Mutex
-	open map[*connection]struct{}
+	mu     sync.Mutex
+	open   map[*connection]struct{}
+	closed bool // for good: net/http goes on dialling when a question has been given up
 }
 
 type connection struct {
@@ -219,15 +225,19 @@ type connection struct {
 	all *connections
 }
 
-func (c *connections) add(conn net.Conn) net.Conn {
+func (c *connections) add(conn net.Conn) (net.Conn, error) {
 	added := &connection{conn, c}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.closed {
+		_ = conn.Close() // nobody has used it
+		return nil, net.ErrClosed
+	}
 	if c.open == nil {
 		c.open = map[*connection]struct{}{}
 	}
 	c.open[added] = struct{}{}
-	return added
+	return added, nil
 }
 
 // close closes all of them.

@@ -1,7 +1,9 @@
 package s3lect
 
 import (
+	"context"
 	"crypto/tls"
+	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -296,4 +298,46 @@ type silentListener struct {
 func (l silentListener) Accept() (net.Conn, error) {
 	conn, err := l.Listener.Accept()
 	return silence{conn, l.fallen}, err
+}
+
+// net/http goes on dialling when a question has been given up.
+func TestConnectionThatComesAboutAfterCloseIsClosed(t *testing.T) {
+	ca := newTestCA(t, "ca")
+	p := newTestTransport(t, peerTLS{CACert: ca.pem}, quiet(), nil)
+	dialled, goOn := make(chan struct{}), make(chan struct{})
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer listener.Close()
+	p.dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		close(dialled)
+		<-goOn
+		return (&net.Dialer{}).DialContext(context.WithoutCancel(ctx), network, listener.Addr().String())
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		req, _ := http.NewRequestWithContext(ctx, http.MethodGet, "https://127.0.0.1:1/", http.NoBody)
+		resp, err := p.RoundTrip(req)
+		if err == nil {
+			resp.Body.Close()
+		}
+	}()
+	<-dialled
+	p.close() // as run.part does, which cancels the question and does not wait for it
+	cancel()
+	<-done
+	close(goOn)
+	conn, err := listener.Accept()
+	require.NoError(t, err)
+	defer conn.Close()
+	require.NoError(t, conn.SetReadDeadline(time.Now().Add(2*time.Second)))
+	buf := make([]byte, 4096)
+	for {
+		if _, err = conn.Read(buf); err != nil {
+			break
+		}
+	}
+	var timeout net.Error
+	assert.False(t, errors.As(err, &timeout) && timeout.Timeout(), "the connection is still open: %v", err)
 }

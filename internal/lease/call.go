@@ -12,6 +12,7 @@ type Call struct {
 
 	sent     Instant
 	deadline time.Duration
+	known    Record // of a read: what was seen last when it left
 }
 
 // AnswerKind is how a call ended, as far as the protocol tells answers apart.

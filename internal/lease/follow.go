@@ -145,7 +145,7 @@ func (m *Machine) followRead(now Instant, call *Call, a Answer) {
 			return
 		}
 	}
-	same := m.observe(now, call.sent.Mono, a)
+	same := m.observe(now, call.known, a)
 	if m.doubt != nil && same {
 		m.claimFails++
 		m.lastErr = fmt.Errorf("claim refused although the record is unchanged: %w; if this goes on, the storage does not understand the condition: run \"s3lect probe\"", m.doubt)
@@ -188,9 +188,9 @@ func (m *Machine) readFailed(now Instant, a Answer) {
 	m.checked(a.Err)
 }
 
-// observe takes in what a read, which left at that moment, has shown, and reports whether it is what
-// was seen before.
-func (m *Machine) observe(now Instant, left time.Duration, a Answer) (same bool) {
+// observe takes in what a read has shown, which left when that version was known, and reports whether
+// it is what was seen before.
+func (m *Machine) observe(now Instant, known Record, a Answer) (same bool) {
 	next := observation{sight: vacant, since: now, termSince: now.Mono}
 	if a.Kind == OK {
 		next.sight = present
@@ -198,13 +198,14 @@ func (m *Machine) observe(now Instant, left time.Duration, a Answer) (same bool)
 		next.record = *a.Record
 	}
 	last := &m.seen
-	if next.sight == last.sight && next.version == last.version {
+	// Under another number, too, it would be a peer's invention that the version is news.
+	if next.sight == last.sight && next.version == last.version && !next.record.precedes(last.record) {
 		last.record = next.record // the storage's word goes above a peer's
 		last.again = true
 		m.proven(false)
 		return true
 	}
-	if m.outdated(next, left) || m.refuted(next) {
+	if m.outdated(next, known) || m.refuted(next) {
 		return false
 	}
 	m.proven(!m.contradicted(next))

@@ -235,7 +235,7 @@ func (m *Machine) unseated(now Instant, a Answer) {
 		m.phase = following
 	}
 	m.own = nil
-	m.observe(now, now.Mono, a)
+	m.observe(now, Record{}, a)
 	m.nextRead = now.Mono + m.readInterval(now)
 }
 

@@ -201,7 +201,7 @@ func (m *Machine) Answer(now Instant, a Answer) {
 
 // read begins a read.
 func (m *Machine) read(now Instant) {
-	m.call = &Call{sent: now, deadline: now.Mono + m.attemptTimeout()}
+	m.call = &Call{sent: now, deadline: now.Mono + m.attemptTimeout(), known: m.seen.record}
 }
 
 // write begins a conditional write. It must be the last thing that happens before the request

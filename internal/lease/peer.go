@@ -33,6 +33,12 @@ type Word struct {
 	Followers int
 }
 
+// names reports whether the word names a version, of which it can be told whether it is news.
+func (w *Word) names() bool {
+	r := &w.Record
+	return w.ETag != "" && r.Nonce != "" && r.Session != "" && r.Sequence > 0
+}
+
 // A question is put at most so often within a frequent interval, whatever the peer answers.
 const maxQuestions = 4
 
@@ -192,7 +198,7 @@ func (m *Machine) Reply(now Instant, w *Word, err error) {
 	p.answered = true
 	p.crowd = min(w.Followers, maxCrowd)
 	p.poll = max(0, min(w.Poll, max(m.seen.record.Lease, m.cfg.Lease)))
-	p.heard = w.ETag != "" && w.Record.Nonce != "" && !p.unbelieved
+	p.heard = w.names() && !p.unbelieved
 	if p.heard && m.seen.record.precedes(w.Record) {
 		m.believe(now, w)
 	}
@@ -214,12 +220,14 @@ func (m *Machine) judge(w *Word) error {
 	r := &m.seen.record
 	switch {
 	case w.Record.LeaderID != r.LeaderID || w.Record.Term != r.Term:
-		return fmt.Errorf("the answer is of term %d of %q, the record of term %d of %q", w.Record.Term, w.Record.LeaderID, r.Term, r.LeaderID)
+		return fmt.Errorf("the answer is of term %d of %.100q, the record of term %d of %.100q", w.Record.Term, w.Record.LeaderID, r.Term, r.LeaderID)
+	case w.Record.Resigned():
+		return errors.New("the answer is a resigned record, which no leader has")
 	case w.Record.Session == "":
 		return nil // of software that knows no sessions; it can count for nothing
 	case w.Record.Session != r.Session:
 		return fmt.Errorf("the answer is of another incarnation of %q", r.LeaderID)
-	case w.Record.Sequence == r.Sequence && w.Record.Nonce != r.Nonce:
+	case w.names() && w.Record.Sequence == r.Sequence && w.Record.Nonce != r.Nonce:
 		return fmt.Errorf("the answer names another write %d than the record", r.Sequence)
 	}
 	return nil
@@ -249,10 +257,12 @@ func (m *Machine) proven(fresh bool) {
 	}
 }
 
-// outdated reports whether a read left before the leader told of a later version than it shows.
-func (m *Machine) outdated(read observation, left time.Duration) bool {
-	return m.peer != nil && m.peer.shown.sight == present && left < m.seen.since.Mono &&
-		read.sight == present && read.record.precedes(m.seen.record)
+// outdated reports whether a read left before the leader told of any later version than it shows.
+// That the leader has told of yet another one meanwhile is no excuse: a peer that always has news
+// would never be contradicted.
+func (m *Machine) outdated(read observation, known Record) bool {
+	return m.peer != nil && m.peer.shown.sight == present && read.sight == present &&
+		read.record.precedes(m.seen.record) && !read.record.precedes(known)
 }
 
 // refuted reports whether the storage still shows what it has shown before the leader told of later

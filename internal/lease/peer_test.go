@@ -174,6 +174,7 @@ func TestWordsThatAreNotOfTheLeaderOnRecordCountForNothing(t *testing.T) {
 		"another term":        func(w *Word) { w.Record.Term++ },
 		"another candidate":   func(w *Word) { w.Record.LeaderID = "stranger" },
 		"another write":       func(w *Word) { w.Record.Sequence, w.Record.Nonce = 1, "other" },
+		"a resigned record":   func(w *Word) { w.Record = resigned(w.Record) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(t, withPeers)
@@ -198,9 +199,11 @@ func TestWordsThatAreNotOfTheLeaderOnRecordCountForNothing(t *testing.T) {
 
 func TestWordWithoutAVersionCountsForNothing(t *testing.T) {
 	for name, change := range map[string]func(*Word){
-		"no ETag":  func(w *Word) { w.ETag = "" },
-		"no nonce": func(w *Word) { w.Record.Nonce = "" },
-		"plain":    func(w *Word) { w.ETag, w.Record.Nonce, w.Record.Session, w.Record.Sequence, w.Poll = "", "", "", 0, 0 },
+		"no ETag":     func(w *Word) { w.ETag = "" },
+		"no nonce":    func(w *Word) { w.Record.Nonce = "" },
+		"no session":  func(w *Word) { w.Record.Session = "" },
+		"no sequence": func(w *Word) { w.Record.Sequence = 0 },
+		"plain":       func(w *Word) { w.ETag, w.Record.Nonce, w.Record.Session, w.Record.Sequence, w.Poll = "", "", "", 0, 0 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(t, withPeers)
@@ -417,6 +420,72 @@ func TestStorageThatStandsStillRefutesThePeer(t *testing.T) {
 		}
 	}
 	s.write(etag(shown), done("mine"))
+}
+
+// liar lets a peer lie every interval while the storage stands still, and returns after how long the
+// claim is made. A read takes the latency.
+func liar(t *testing.T, s *script, interval, latency, limit time.Duration, lie func(seen Record) *Word, shown Answer) time.Duration {
+	t.Helper()
+	first := s.now.Mono
+	var answerAt time.Duration
+	for callRecord(s) == nil {
+		if s.now.Mono-first > limit {
+			return -1
+		}
+		if s.m.Call() == nil {
+			answerAt = 0
+		} else if answerAt == 0 {
+			answerAt = s.now.Mono + latency
+		}
+		next := max(s.wake, s.now.Mono+1)
+		if q := s.m.Question(); q != nil {
+			if s.now.Mono >= q.sent+interval {
+				s.m.Reply(s.now, lie(s.m.seen.record), nil)
+				s.step()
+				continue
+			}
+			next = min(next, q.sent+interval)
+		}
+		if s.m.Call() != nil {
+			if s.now.Mono >= answerAt {
+				s.m.Answer(s.now, shown)
+				s.step()
+				answerAt = 0
+				continue
+			}
+			next = min(next, answerAt)
+		}
+		s.to(next)
+	}
+	return s.now.Mono - first
+}
+
+// The peer names the very version that stands in the storage, under an ever higher sequence.
+func TestVersionOnTheStorageUnderAHigherSequencePutsNoClaimOff(t *testing.T) {
+	s := newScript(t, withPeers)
+	n := s.follow()
+	took := liar(t, s, time.Second, 20*time.Millisecond, 20*leaseTime, func(seen Record) *Word {
+		w := word(3, n)
+		w.Record.Sequence = seen.Sequence + 1
+		return w
+	}, shows(etag(n), version(3, n)))
+	require.Positive(t, took, "the claim is put off for ever")
+	require.Less(t, took, 5*leaseTime)
+}
+
+// The peer answers during each read, so that each read left before its last word.
+func TestWordsDuringEachReadDoNotHideThatTheStorageStandsStill(t *testing.T) {
+	s := newScript(t, withPeers)
+	n := s.follow()
+	k := n
+	took := liar(t, s, 1250*time.Millisecond, 1300*time.Millisecond, 20*leaseTime, func(Record) *Word {
+		k++
+		w := word(3, k)
+		w.ETag = "invented"
+		return w
+	}, shows(etag(n), version(3, n)))
+	require.Positive(t, took, "the claim is put off for ever")
+	require.Less(t, took, 5*leaseTime)
 }
 
 func TestLeaderAsksNobody(t *testing.T) {
