@@ -1,6 +1,7 @@
 package s3lect
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -101,8 +102,9 @@ func leadershipAnswer(ctx context.Context, elector Elector, session string, afte
 	}
 	status, config := elector.GetLeadershipStatus(), elector.GetConfig()
 	body, err = json.Marshal(LeaderRecord{
-		LeaderID:    config.ServerID,
-		LeaderAddr:  config.ServerAddr,
+		// The configuration may be that of the next contest already. The status of a fake may be bare.
+		LeaderID:    cmp.Or(status.LeaderID, config.ServerID),
+		LeaderAddr:  cmp.Or(status.LeaderAddr, config.ServerAddr),
 		LastUpdated: status.LeaderLastSeen,
 		Term:        status.Term,
 		LeaseMillis: config.LeaderTimeout.Milliseconds(),
