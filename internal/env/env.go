@@ -1,10 +1,12 @@
-// Package env is what an elector takes from the machine it runs on: its clocks and its randomness.
-// The simulation supplies its own, in which clocks run at wrong rates, step, and stop.
+// Package env is what an elector takes from the machine it runs on: its clocks, its randomness and
+// its way to other electors. The simulation supplies its own, in which clocks run at wrong rates,
+// step, and stop, and in which questions get lost.
 package env
 
 import (
 	"crypto/rand"
 	"encoding/binary"
+	"net/http"
 	"time"
 
 	"github.com/seed-6dc909bb/s3lect/internal/lease"
@@ -18,6 +20,8 @@ type Env struct {
 	NewTimer func() Timer
 	// Uint64 returns random bits.
 	Uint64 func() uint64
+	// PeerTransport carries questions to the leader; nil is a real connection.
+	PeerTransport http.RoundTripper
 }
 
 // Timer is the part of time.Timer that an elector uses. After Reset or Stop nothing of an earlier

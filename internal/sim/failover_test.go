@@ -22,7 +22,7 @@ const claimAllowance = (4 + 3) * 60 * time.Millisecond
 func calmProfile() *profile {
 	return &profile{
 		nodes: 5, latency: [2]time.Duration{20 * time.Millisecond, 60 * time.Millisecond},
-		etags: []bool{true}, habits: []habits{{}}, maxLease: s3lect.DefaultLeaderTimeout,
+		etags: []bool{true}, habits: []habits{{}}, oldPeers: []bool{false}, maxLease: s3lect.DefaultLeaderTimeout,
 	}
 }
 
