@@ -58,19 +58,20 @@ func (r *run) answered(now lease.Instant, call *lease.Call, answer lease.Answer)
 	r.machine.Answer(now, answer)
 }
 
-// awaitCalls waits until all calls have returned, for as long as one may take: a storage that
-// ignores its context is left behind.
+// awaitCalls waits until all calls and questions have returned, for as long as one may take: a
+// storage, or a transport, that ignores its context is left behind.
 func (r *run) awaitCalls() {
 	if r.cancelCall != nil {
 		r.cancelCall()
 	}
+	r.part()
 	r.timer.Reset(r.config.LeaderTimeout / 5)
-	for r.calls > 0 {
+	for r.calls+r.questions > 0 {
 		select {
 		case c := <-r.commands:
 			r.obey(c)
 		case <-r.timer.C():
-			r.log().Warn("storage calls left behind: they ignore that their context was cancelled", "calls", r.calls)
+			r.log().Warn("requests left behind: they ignore that their context was cancelled", "storage", r.calls, "peers", r.questions)
 			return
 		}
 	}

@@ -2,14 +2,16 @@ package s3lect
 
 import (
 	"context"
-	"crypto/x509"
+	"crypto/tls"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/seed-6dc909bb/s3lect/internal/lease"
@@ -57,15 +59,28 @@ type ElectorConfig struct {
 	// rounded down to whole milliseconds; at most one hour. Defaults to 15s.
 	LeaderTimeout time.Duration
 
-	// PeerMode is for asking the leader over HTTPS instead of reading the storage. It can only save
-	// reads. Followers of this version take note of it and read the storage all the same.
+	// PeerMode makes a follower ask the leader, over HTTPS at its ServerAddr, instead of reading the
+	// storage. It saves reads and finds out sooner; safety never rests on it. The leader has to
+	// serve [NewLeadershipHandler] there, with a [HealthServer] or in a mux of the program; where it
+	// does not, the storage is read as without peer mode.
 	PeerMode bool
 	// PeerHealthPath is the path at which leaders answer. Defaults to "/health/leadership".
 	PeerHealthPath string
-	// PeerTimeout bounds one question to the leader. Defaults to 3s.
+	// PeerTimeout bounds one question to the leader, on top of the time for which the leader keeps
+	// its answer back. Defaults to 3s, or to a fifth of LeaderTimeout where that is shorter.
 	PeerTimeout time.Duration
-	// PeerCACert holds PEM certificates that leaders' certificates are checked against.
+	// PeerCACert holds PEM certificates that leaders' certificates are checked against. Without
+	// them and without a client certificate, http.DefaultTransport is used as it is at the time of
+	// the question.
 	PeerCACert []byte
+	// PeerCAFile names a PEM file of such certificates; both are used where both are given. It is
+	// loaded again when it changes.
+	PeerCAFile string
+	// PeerCertFile and PeerKeyFile name the PEM files of the client certificate with which this
+	// follower asks, and of its key. They are loaded again when they change.
+	PeerCertFile, PeerKeyFile string
+	// PeerCertificate is the client certificate, instead of files.
+	PeerCertificate *tls.Certificate
 
 	// OnAcquireLeadership runs when this elector has become the leader; IsLeader is already true,
 	// and its context ends with the leadership. Renewals go on while it runs. If it fails,
@@ -98,7 +113,7 @@ func (c *ElectorConfig) Validate() error {
 	if c.PeerTimeout < 0 {
 		return fmt.Errorf("PeerTimeout %v must be positive", c.PeerTimeout)
 	}
-	return checkCACert("PeerCACert", c.PeerCACert)
+	return c.peerTLS().check()
 }
 
 // clone returns a copy that shares nothing with the original.
@@ -116,6 +131,17 @@ func (c *ElectorConfig) lease() lease.Config {
 		Lease:      c.LeaderTimeout.Truncate(time.Millisecond),
 		Frequent:   c.FrequentInterval,
 		Infrequent: c.InfrequentInterval,
+
+		Peers:       c.PeerMode,
+		PeerTimeout: c.PeerTimeout,
+	}
+}
+
+// peerTLS returns the part of the configuration by which peers know each other.
+func (c *ElectorConfig) peerTLS() peerTLS {
+	return peerTLS{
+		CACert: c.PeerCACert, CAFile: c.PeerCAFile,
+		CertFile: c.PeerCertFile, KeyFile: c.PeerKeyFile, Certificate: c.PeerCertificate,
 	}
 }
 
@@ -133,7 +159,7 @@ func (c *ElectorConfig) setDefaults() {
 		c.PeerHealthPath = DefaultPeerHealthPath
 	}
 	if c.PeerTimeout == 0 {
-		c.PeerTimeout = DefaultPeerTimeout
+		c.PeerTimeout = min(DefaultPeerTimeout, c.LeaderTimeout/5)
 	}
 }
 
@@ -180,13 +206,24 @@ func checkAddress(field, value string) error {
 		return err
 	}
 	host, port, err := net.SplitHostPort(value)
-	if err != nil || host == "" || strings.ContainsAny(host, "/@?# ") {
+	if err != nil || !isHost(host) {
 		return fmt.Errorf("%s %q must be host:port, such as \"10.0.0.1:8443\"", field, value)
 	}
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
 		return fmt.Errorf("%s %q: port %q must be a number from 1 to 65535", field, value, port)
 	}
 	return nil
+}
+
+// isHost reports whether a host is an IP address or can be a name. Addresses come out of the storage,
+// too, and become a part of a URL.
+func isHost(host string) bool {
+	if _, err := netip.ParseAddr(host); err == nil {
+		return true
+	}
+	return host != "" && strings.IndexFunc(host, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-._", r)
+	}) < 0
 }
 
 // checkPath refuses what is no plain path of a URL, and what http.ServeMux would take for a pattern.
@@ -197,13 +234,6 @@ func checkPath(field, value string) error {
 		return fmt.Errorf("%s %q must begin with a slash", field, value)
 	case err != nil, u.EscapedPath() != value, strings.ContainsAny(value, "{}"):
 		return fmt.Errorf("%s %q must be the plain path of a URL, such as %q", field, value, DefaultPeerHealthPath)
-	}
-	return nil
-}
-
-func checkCACert(field string, pem []byte) error {
-	if len(pem) > 0 && !x509.NewCertPool().AppendCertsFromPEM(pem) {
-		return fmt.Errorf("%s holds no valid PEM certificate", field)
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ func TestDefaultsFillInAroundWhatIsGiven(t *testing.T) {
 			assert.Equal(t, c.infrequent, config.InfrequentInterval)
 			assert.Equal(t, c.lease, config.LeaderTimeout)
 			assert.Equal(t, "/health/leadership", config.PeerHealthPath)
-			assert.Equal(t, 3*time.Second, config.PeerTimeout)
+			assert.Equal(t, min(3*time.Second, c.lease/5), config.PeerTimeout)
 		})
 	}
 }

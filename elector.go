@@ -72,6 +72,7 @@ type S3Elector struct {
 	status  LeadershipStatus
 	feed    *change       // the latest change of status; the next one is linked to it
 	checked chan struct{} // closed when a check completes; nil while nobody waits for that
+	podium  *podium       // nil if this elector has never led
 
 	// machine outlives a run, because what was seen of the terms under its key must.
 	machine    *lease.Machine
@@ -85,7 +86,8 @@ type trust struct {
 	until lease.Instant
 }
 
-// NewS3Elector returns an elector that is not started. It does no I/O.
+// NewS3Elector returns an elector that is not started. It does no I/O, but for a look at the
+// certificates of peer mode.
 func NewS3Elector(opts S3ElectorOptions) (*S3Elector, error) {
 	if opts.Config == nil {
 		return nil, errors.New("S3ElectorOptions.Config is required")

@@ -1,9 +1,13 @@
 package s3lect
 
 import (
+	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"strconv"
+	"time"
 )
 
 // NewLeadershipHandler returns the endpoint at which a leader tells that it leads, to mount in any
@@ -11,6 +15,13 @@ import (
 // not; other methods are 405. LastUpdated in the answer is when the last confirmed renewal was sent,
 // never the present time, so that a leader cut off from its storage does not look alive. It works
 // with any Elector. A nil logger is slog.Default().
+//
+// With an elector that is an [Announcer] the answer is an [Announcement], and followers can wait for
+// the next: GET ?session=S&after=N is answered when there is something later than the write N of
+// session S, at once when the leadership has ended, and at the latest after PollMillis. For that the
+// handler moves the server's deadlines for this one request; where it cannot (a middleware whose
+// ResponseWriter has no Unwrap method, in a server with time-outs), it answers at once, and
+// followers ask more seldom.
 func NewLeadershipHandler(elector Elector, logger *slog.Logger) http.HandlerFunc {
 	if logger == nil {
 		logger = slog.Default()
@@ -21,26 +32,23 @@ func NewLeadershipHandler(elector Elector, logger *slog.Logger) http.HandlerFunc
 			http.Error(w, "only GET is answered here", http.StatusMethodNotAllowed)
 			return
 		}
-		w.Header().Set("Cache-Control", "no-store")
-		if !elector.IsLeader() { // first, so that the status is that of a leader
-			notTheLeader(w)
+		session, after, err := pollOf(req)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		status, config := elector.GetLeadershipStatus(), elector.GetConfig()
-		body, err := json.Marshal(LeaderRecord{
-			LeaderID:    config.ServerID,
-			LeaderAddr:  config.ServerAddr,
-			LastUpdated: status.LeaderLastSeen,
-			Term:        status.Term,
-			LeaseMillis: config.LeaderTimeout.Milliseconds(),
-		})
+		if session != "" && !extendDeadlines(w, req, pollLimit(elector.GetConfig())) {
+			session = ""
+		}
+		w.Header().Set("Cache-Control", "no-store")
+		body, leads, err := leadershipAnswer(req.Context(), elector, session, after)
 		if err != nil {
 			logger.Error("cannot encode the leadership answer", "error", err)
 			http.Error(w, "cannot encode the answer", http.StatusInternalServerError)
 			return
 		}
-		if !elector.IsLeader() { // the last thing before the answer
-			notTheLeader(w)
+		if !leads || !elector.IsLeader() { // the last thing before the answer
+			http.Error(w, "not the leader", http.StatusNotFound)
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
@@ -50,4 +58,59 @@ func NewLeadershipHandler(elector Elector, logger *slog.Logger) http.HandlerFunc
 	}
 }
 
-func notTheLeader(w http.ResponseWriter) { http.Error(w, "not the leader", http.StatusNotFound) }
+// pollOf returns what a follower that waits for news knows already; an empty session if it does not
+// wait.
+func pollOf(req *http.Request) (session string, after int64, err error) {
+	query := req.URL.Query()
+	session = query.Get("session")
+	if session == "" {
+		return "", 0, nil
+	}
+	after, err = strconv.ParseInt(query.Get("after"), 10, 64)
+	if err != nil || after < 0 {
+		return "", 0, fmt.Errorf("after=%.40q must be a number, that of the last write known of the session", query.Get("after"))
+	}
+	return session, after, nil
+}
+
+// pollSlack is the time to write an answer in, when a long poll has come to its end.
+const pollSlack = 10 * time.Second
+
+// extendDeadlines makes room for a long poll in a server that limits the time of a request. It
+// reports whether there is.
+func extendDeadlines(w http.ResponseWriter, req *http.Request, poll time.Duration) bool {
+	server, ok := req.Context().Value(http.ServerContextKey).(*http.Server)
+	if !ok {
+		return true // nothing that limits it
+	}
+	controller := http.NewResponseController(w)
+	until := time.Now().Add(poll + pollSlack)
+	// The deadline for reading, too: when it passes, HTTP/1.1 takes the client for gone.
+	if server.ReadTimeout > 0 {
+		if controller.SetReadDeadline(until) != nil {
+			return false
+		}
+	}
+	return server.WriteTimeout <= 0 || controller.SetWriteDeadline(until) == nil
+}
+
+// leadershipAnswer returns the body that tells of the leadership, and whether there is one to tell of.
+func leadershipAnswer(ctx context.Context, elector Elector, session string, after int64) (body []byte, leads bool, err error) {
+	if announcer, ok := elector.(Announcer); ok {
+		announcement, leads := announcer.Announce(ctx, session, after)
+		body, err = json.Marshal(announcement)
+		return body, leads, err
+	}
+	if !elector.IsLeader() { // first, so that the status is that of a leader
+		return nil, false, nil
+	}
+	status, config := elector.GetLeadershipStatus(), elector.GetConfig()
+	body, err = json.Marshal(LeaderRecord{
+		LeaderID:    config.ServerID,
+		LeaderAddr:  config.ServerAddr,
+		LastUpdated: status.LeaderLastSeen,
+		Term:        status.Term,
+		LeaseMillis: config.LeaderTimeout.Milliseconds(),
+	})
+	return body, true, err
+}

@@ -95,6 +95,7 @@ func leaderRecord(r *lease.Record, etag string) *LeaderRecord {
 		Term:        r.Term,
 		Session:     r.Session,
 		Nonce:       r.Nonce,
+		Sequence:    r.Sequence,
 		LeaseMillis: int64(r.Lease / time.Millisecond),
 		Successor:   r.Successor,
 		Metadata:    LeaderRecordMetadata{ETag: etag},

@@ -27,13 +27,14 @@ type run struct {
 	timer      env.Timer
 	call       *lease.Call
 	cancelCall context.CancelFunc
-	calls      int // that have not returned, abandoned ones included
+	calls      int    // that have not returned, abandoned ones included
+	peers      *peers // nil without peer mode
+	questions  int    // to peers that have not returned, abandoned ones included
 	tenure     *tenure
 	work       *assignment
 	finished   []*assignment // to be told when the present leadership is released
 	resigners  []chan error  // likewise
-	trouble    string        // the error logged last; empty when all is well
-	troubledAt time.Duration // when that was
+	trouble    trouble       // of the election
 	stopping   bool
 	restart    bool // the configuration names another candidate or key
 }
@@ -67,6 +68,7 @@ func (r *run) begin() {
 	r.machine.Reconfigure(now, r.config.lease())
 	r.machine.Guard(r.work != nil)
 	r.machine.Start(now)
+	r.meet()
 	e.introduce(r.config)
 }
 
@@ -142,7 +144,7 @@ func (r *run) settle(now lease.Instant) (wake time.Duration) {
 	for {
 		wake = r.machine.Step(now)
 		r.tell(now)
-		if !r.perform(now) && !r.serve(now) {
+		if !r.perform(now) && !r.inquire(now) && !r.serve(now) {
 			return wake
 		}
 	}
@@ -201,6 +203,9 @@ func (r *run) reconfigure(now lease.Instant) {
 		return
 	}
 	r.config = config
+	if !r.peers.serve(config) {
+		r.meet()
+	}
 	r.machine.Reconfigure(now, config.lease())
 }
 
@@ -228,6 +233,7 @@ func (r *run) resign(now lease.Instant, successor string, inside bool, waiter ch
 // finish ends the run once nothing contests any more.
 func (r *run) finish() {
 	r.awaitCalls()
+	r.part()
 	r.awaitLog()
 	r.timer.Stop()
 	e := r.e

@@ -18,6 +18,9 @@ type LeaderRecord struct {
 	Session string `json:"session,omitempty"`
 	// Nonce is random and fresh for each write, so that no two versions have equal bytes.
 	Nonce string `json:"nonce,omitempty"`
+	// Sequence counts the writes of one session, so that of two versions the older can be told. 0 in
+	// records of software without it.
+	Sequence int64 `json:"sequence,omitempty"`
 	// LeaseMillis is for how long, in milliseconds, the holder may hold without another write.
 	LeaseMillis int64 `json:"leaseMillis,omitempty"`
 	// Successor is the ServerID to which the holder handed over, if it named one.
@@ -45,13 +48,21 @@ type LeadershipStatus struct {
 	// LeaderID and LeaderAddr name the leader this elector last saw; empty while there is none.
 	LeaderID   string `json:"leaderID"`
 	LeaderAddr string `json:"leaderAddr"`
-	// LeaderLastSeen is when this elector last saw a new version of the leader's record; for the
-	// leader, when its last confirmed renewal was sent.
+	// LeaderLastSeen is when this elector last saw a new version of the leader's record, on the
+	// storage or by the leader's own word; for the leader, when its last confirmed renewal was sent.
 	LeaderLastSeen time.Time `json:"leaderLastSeen"`
-	// LastElectionTime is when the last check (a read or a claim, whatever its result) completed.
+	// LastElectionTime is when the last check (a read, a peer's answer or a claim, whatever its
+	// result) completed.
 	LastElectionTime time.Time `json:"lastElectionTime"`
 	// ConsecutiveFails counts the checks that failed since the last one that did not.
 	ConsecutiveFails int `json:"consecutiveFails"`
+
+	// PeerLastSeen is when the leader last answered this elector in peer mode with a word that
+	// counts; the zero time if it never did.
+	PeerLastSeen time.Time `json:"peerLastSeen"`
+	// PeerError says why the last question to the leader was of no use, so that the storage is read
+	// instead; empty when it was of use, and outside of peer mode.
+	PeerError string `json:"peerError,omitempty"`
 
 	// Term is the term of the record last seen, resigned or not.
 	Term int64 `json:"term"`

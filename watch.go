@@ -103,13 +103,14 @@ func (r *run) publish(now lease.Instant, events []lease.Event) (was, is Leadersh
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	r.publishTrust()
+	r.publishNews()
 	was = e.status
 	if len(events) == 0 {
 		return was, was
 	}
 	e.status = r.status(now, was)
 	for _, event := range events {
-		if event.Kind == lease.Checked {
+		if event.Kind == lease.Checked || event.Kind == lease.Asked && event.Err == nil {
 			e.status.LastElectionTime = now.Time()
 			if e.checked != nil {
 				close(e.checked)
@@ -181,6 +182,15 @@ func (r *run) status(now lease.Instant, was LeadershipStatus) LeadershipStatus {
 		s.LeaderID, s.LeaderAddr = record.LeaderID, record.LeaderAddr
 		s.LeaderLastSeen = since.Time()
 	}
+	if r.config.PeerMode {
+		word, err := r.machine.Heard()
+		if word != (lease.Instant{}) {
+			s.PeerLastSeen = word.Time()
+		}
+		if err != nil && !errors.Is(err, lease.ErrNotLeading) {
+			s.PeerError = err.Error()
+		}
+	}
 	fails, err := r.machine.Troubles()
 	s.ConsecutiveFails = fails
 	if errors.Is(err, lease.ErrDuplicate) {
@@ -199,6 +209,7 @@ func differs(a, b LeadershipStatus) bool {
 		return true
 	}
 	a.LeaderLastSeen, a.LastElectionTime, a.ConsecutiveFails = b.LeaderLastSeen, b.LastElectionTime, b.ConsecutiveFails
+	a.PeerLastSeen, a.PeerError = b.PeerLastSeen, b.PeerError
 	a.LastError, a.Err = b.LastError, nil
 	b.Err = nil // errors cannot always be compared
 	return a != b
@@ -222,13 +233,49 @@ func (r *run) logStatus(now lease.Instant, was, is LeadershipStatus) {
 	if is.LeaderID != was.LeaderID && !is.IsLeader && is.LeaderID != "" {
 		r.log().Info("following", "leader", is.LeaderID, "addr", is.LeaderAddr, "term", is.Term)
 	}
-	switch {
-	case is.LastError == r.trouble:
-	case is.LastError == "":
-		r.trouble = ""
+	switch r.trouble.turn(now, is.LastError) {
+	case over:
 		r.log().Info("election works again")
-	case r.trouble == "" || now.Mono-r.troubledAt >= time.Minute:
-		r.trouble, r.troubledAt = is.LastError, now.Mono
+	case begun:
 		r.log().Warn("election is in trouble", "error", is.LastError)
 	}
+	if r.peers == nil {
+		return
+	}
+	switch r.peers.trouble.turn(now, is.PeerError) {
+	case over:
+		r.log().Info("the leader answers again, or there is none to ask")
+	case begun:
+		r.log().Warn("cannot ask the leader, reading the storage instead", "error", is.PeerError)
+	}
+}
+
+// trouble is what was logged last of one kind of trouble.
+type trouble struct {
+	text string        // empty when all is well
+	at   time.Duration // when it was logged
+}
+
+// turn is what has become of a trouble.
+type turn int
+
+const (
+	same turn = iota
+	begun
+	over
+)
+
+// turn takes in the present error, empty for none, and returns what is worth a line in the log.
+func (t *trouble) turn(now lease.Instant, text string) turn {
+	switch {
+	case text == t.text:
+		return same
+	case text == "":
+		t.text = ""
+		return over
+	case t.text == "" || now.Mono-t.at >= time.Minute:
+		t.text, t.at = text, now.Mono
+		return begun
+	}
+	return same
 }

@@ -1,6 +1,5 @@
-// Package env is what an elector takes from the machine it runs on: its clocks, its randomness and
-// its way to other electors. The simulation supplies its own, in which clocks run at wrong rates,
-// step, and stop, and in which questions get lost.
+// Package env is what an elector takes from the machine it runs on: its clocks and its randomness.
+// The simulation supplies its own, in which clocks run at wrong rates, step, and stop.
 package env
 
 import (
@@ -20,7 +19,7 @@ type Env struct {
 	NewTimer func() Timer
 	// Uint64 returns random bits.
 	Uint64 func() uint64
-	// PeerTransport carries questions to the leader; nil is a real connection.
+	// PeerTransport carries the questions to other electors; nil for the network.
 	PeerTransport http.RoundTripper
 }
 
@@ -32,10 +31,10 @@ type Timer interface {
 	Stop()
 }
 
-// System is the real machine.
-func System() *Env {
-	return &Env{Now: now, NewTimer: newTimer, Uint64: randomUint64}
-}
+// System is the real machine. All callers share it.
+func System() *Env { return &system }
+
+var system = Env{Now: now, NewTimer: newTimer, Uint64: randomUint64}
 
 // start anchors the monotonic readings of this process.
 var start = time.Now()

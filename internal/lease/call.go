@@ -66,6 +66,8 @@ const (
 	Released
 	// Checked says that a read or a write has completed, and in Err what was wrong with it.
 	Checked
+	// Asked says that a question to the leader has ended, and in Err why it was of no use.
+	Asked
 )
 
 // Event is something that the driver tells others.

@@ -65,9 +65,15 @@ func (m *Machine) duplicated() bool {
 		s.record.LeaderID == m.cfg.ID && s.record.Session != m.session
 }
 
-// follow is a follower's loop: read now and then; when the leadership can be claimed wait a little,
-// read once more, and claim if nothing has changed.
+// follow is a follower's loop: ask the leader, if that is wanted, and read the storage.
 func (m *Machine) follow(now Instant) time.Duration {
+	asked := m.ask(now) // first: a question that fails makes for a read
+	return min(asked, m.look(now))
+}
+
+// look reads now and then; when the leadership can be claimed it waits a little, reads once more,
+// and claims if nothing has changed.
+func (m *Machine) look(now Instant) time.Duration {
 	if m.call != nil {
 		return m.call.deadline
 	}
@@ -119,7 +125,7 @@ func (m *Machine) claimable() time.Duration {
 // settled reports whether a leader is there that has given no reason to look more often.
 func (m *Machine) settled(now Instant) bool {
 	s := &m.seen
-	return s.sight == present && !s.record.Resigned() && !s.again && !m.busy &&
+	return s.sight == present && !s.record.Resigned() && (!s.again || m.heard()) && !m.busy &&
 		m.readFails == 0 && m.claimFails == 0 && now.Mono < s.since.Mono+max(s.record.Lease, m.cfg.Lease) &&
 		now.Mono-s.termSince >= 2*max(s.record.Lease, m.cfg.Lease)
 }
@@ -139,7 +145,7 @@ func (m *Machine) followRead(now Instant, call *Call, a Answer) {
 			return
 		}
 	}
-	same := m.observe(now, a)
+	same := m.observe(now, call.sent.Mono, a)
 	if m.doubt != nil && same {
 		m.claimFails++
 		m.lastErr = fmt.Errorf("claim refused although the record is unchanged: %w; if this goes on, the storage does not understand the condition: run \"s3lect probe\"", m.doubt)
@@ -150,6 +156,9 @@ func (m *Machine) followRead(now Instant, call *Call, a Answer) {
 		// All followers have read just now, to see who won. Were they to go on in step, none of
 		// them would be early to see the leader's last version.
 		m.nextRead -= m.upTo(m.cfg.Frequent)
+	}
+	if m.tooEarly(call.sent.Mono) {
+		m.nextRead = now.Mono
 	}
 	m.checked(nil)
 	switch {
@@ -172,14 +181,16 @@ func (m *Machine) readFailed(now Instant, a Answer) {
 	if a.Kind == Bad {
 		m.known = true
 		m.seen = observation{since: now, termSince: now.Mono}
+		m.proven(true)
 	}
 	m.nextRead = now.Mono + m.pace(m.readFails, a.Kind)
 	m.claimAfter = max(m.claimAfter, m.nextRead)
 	m.checked(a.Err)
 }
 
-// observe takes in what a read showed and reports whether it is what was seen before.
-func (m *Machine) observe(now Instant, a Answer) (same bool) {
+// observe takes in what a read, which left at that moment, has shown, and reports whether it is what
+// was seen before.
+func (m *Machine) observe(now Instant, left time.Duration, a Answer) (same bool) {
 	next := observation{sight: vacant, since: now, termSince: now.Mono}
 	if a.Kind == OK {
 		next.sight = present
@@ -188,9 +199,15 @@ func (m *Machine) observe(now Instant, a Answer) (same bool) {
 	}
 	last := &m.seen
 	if next.sight == last.sight && next.version == last.version {
+		last.record = next.record // the storage's word goes above a peer's
 		last.again = true
+		m.proven(false)
 		return true
 	}
+	if m.outdated(next, left) || m.refuted(next) {
+		return false
+	}
+	m.proven(!m.contradicted(next))
 	if next.sight == present {
 		m.known = true
 		m.highest = max(m.highest, next.record.Term)

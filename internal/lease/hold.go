@@ -235,7 +235,7 @@ func (m *Machine) unseated(now Instant, a Answer) {
 		m.phase = following
 	}
 	m.own = nil
-	m.observe(now, a)
+	m.observe(now, now.Mono, a)
 	m.nextRead = now.Mono + m.readInterval(now)
 }
 
@@ -322,12 +322,37 @@ func (m *Machine) released(now Instant, err error) {
 	m.emit(Event{Kind: Released, Reason: reason, Err: err})
 }
 
+// Standing is what a candidate can tell its peers of itself.
+type Standing int
+
+const (
+	// Aside is a candidate that does not lead.
+	Aside Standing = iota
+	// Leading is a leader.
+	Leading
+	// Leaving is a leader that was, and whose resignation is still to be written.
+	Leaving
+)
+
+// Standing returns where this candidate stands, and of a leader the last version that it is known to
+// have written. The ETag can be unknown.
+func (m *Machine) Standing() (standing Standing, record Record, etag string) {
+	switch {
+	case m.phase == leading:
+		return Leading, m.own.record, m.own.version.ETag
+	case m.phase == resigning, m.busy && m.own != nil && m.own.reason != Lost:
+		return Leaving, Record{}, ""
+	}
+	return Aside, Record{}, ""
+}
+
 // watchOwn makes this process's own record the version that it watches as a follower.
 func (m *Machine) watchOwn(now Instant) {
 	r := m.own
 	m.known = true
 	m.highest = max(m.highest, r.term)
 	m.lastLease = r.record.Lease
+	m.proven(true)
 	m.seen = observation{sight: present, version: r.version, record: r.record, since: now, termSince: now.Mono}
 	if r.version.ETag == "" {
 		m.seen.sight = nothing

@@ -11,6 +11,9 @@ type Config struct {
 	Lease      time.Duration // for how long it may hold, and waits at least; whole milliseconds
 	Frequent   time.Duration // between renewals, and between reads while unsettled
 	Infrequent time.Duration // between reads while settled
+
+	Peers       bool          // ask the leader instead of reading
+	PeerTimeout time.Duration // for a question that is answered at once, and on top of a poll
 }
 
 // never is a moment that does not come.
@@ -38,6 +41,7 @@ type Machine struct {
 	phase    phase
 	stopping bool
 	session  string
+	writes   int64 // of this session
 	call     *Call
 	events   []Event
 
@@ -59,6 +63,7 @@ type Machine struct {
 	lastErr     error
 	doubt       error         // why a claim was refused, until a read shows whether somebody was faster
 	rtt         time.Duration // smoothed time of a storage call; 0: unknown
+	peer        *peer         // the leader, as this candidate knows it from itself; nil without peer mode
 
 	own     *reign
 	busy    bool // work of an ended leadership still runs
@@ -73,13 +78,14 @@ func New(cfg Config, random func() uint64) *Machine {
 // Start begins to contest, as a new incarnation.
 func (m *Machine) Start(now Instant) {
 	m.phase, m.stopping = following, false
-	m.session = m.id()
+	m.session, m.writes = m.id(), 0
 	m.own = nil
 	m.call = nil
 	m.nextRead = now.Mono
 	m.approaching, m.claimAfter, m.standBack = false, now.Mono, now.Mono
 	m.seen = observation{} // nothing was observed while it was stopped
 	m.readFails, m.claimFails, m.lastErr, m.doubt = 0, 0, nil, nil
+	m.meet(now)
 }
 
 // Stop ends the contest: at once for a follower; for a leader in the ordinary order, so that Idle
@@ -106,6 +112,9 @@ func (m *Machine) Idle() bool { return m.phase == idle }
 // Reconfigure changes the lease, the intervals or the address. A leader publishes them at once.
 func (m *Machine) Reconfigure(now Instant, cfg Config) {
 	m.cfg = cfg
+	if cfg.Peers != (m.peer != nil) {
+		m.meet(now)
+	}
 	m.nextRead = min(m.nextRead, now.Mono+m.readInterval(now))
 	if m.own != nil {
 		m.own.urgent = true
@@ -158,6 +167,9 @@ func (m *Machine) Step(now Instant) time.Duration {
 	if m.call != nil && now.Mono >= m.call.deadline {
 		m.Answer(now, Answer{Kind: Failed, Err: fmt.Errorf("no answer from the storage within %v", m.call.deadline-m.call.sent.Mono)})
 	}
+	if m.phase != following {
+		m.hush()
+	}
 	switch m.phase {
 	case idle:
 		return never
@@ -196,7 +208,8 @@ func (m *Machine) read(now Instant) {
 // leaves: trust is counted from here.
 func (m *Machine) write(now Instant, r Record, etag string) {
 	r.LeaderID, r.LeaderAddr = m.cfg.ID, m.cfg.Addr
-	r.Term, r.Session, r.Nonce = m.own.term, m.session, m.id()
+	m.writes++
+	r.Term, r.Session, r.Nonce, r.Sequence = m.own.term, m.session, m.id(), m.writes
 	r.Lease = m.cfg.Lease
 	m.call = &Call{Record: &r, ETag: etag, sent: now, deadline: now.Mono + m.attemptTimeout()}
 	m.own.attempts = append(m.own.attempts, attempt{record: r, sent: now})

@@ -35,11 +35,21 @@ func (m *Machine) renewInterval() time.Duration {
 // a named successor has read before the others may claim.
 func (m *Machine) readInterval(now Instant) time.Duration {
 	d := m.cfg.Frequent
-	if m.settled(now) {
+	switch settled := m.settled(now); {
+	case settled && m.heard():
+		return m.peerReadInterval()
+	case settled:
 		d = m.cfg.Infrequent
 	}
 	d = min(d, m.cfg.Lease)
 	return d - d/100 - m.upTo(d*3/100)
+}
+
+// peerReadInterval is the period of a follower whom the leader tells of each renewal: three leases,
+// shortened by up to 2 %.
+func (m *Machine) peerReadInterval() time.Duration {
+	d := 3 * m.cfg.Lease
+	return d - m.upTo(d/50)
 }
 
 // retry is the pause after the n-th failure in a row: short once, then longer. For leases of 10 s
@@ -81,11 +91,13 @@ func (m *Machine) measure(d time.Duration, kind AnswerKind) {
 }
 
 // claimSpread is the width of the random wait before a claim: a few round trips, so that of a
-// crowd most see the winner's record before they would claim.
+// crowd most see the winner's record before they would claim. A crowd that the leader has told of
+// spreads wider: the first of it is hardly later for that.
 func (m *Machine) claimSpread() time.Duration {
 	rtt := m.rtt
 	if rtt == 0 {
 		rtt = 25 * time.Millisecond
 	}
-	return min(max(4*rtt, time.Millisecond), m.cfg.Lease/10)
+	trips := max(4, m.crowd()/8)
+	return min(max(time.Duration(trips)*rtt, time.Millisecond), m.cfg.Lease/10)
 }

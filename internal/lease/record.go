@@ -22,8 +22,14 @@ type Record struct {
 	Term        int64         // 0 in records of software that knows no terms
 	Session     string        // one per start of an elector
 	Nonce       string        // one per write
+	Sequence    int64         // counts the writes of one session; 0 in records of software without it
 	Lease       time.Duration // whole milliseconds; 0 where the record does not say
 	Successor   string        // named by a transfer
+}
+
+// precedes reports whether r is an earlier version of the leadership of which o is one.
+func (r Record) precedes(o Record) bool {
+	return r.Session == o.Session && r.Term == o.Term && r.Sequence < o.Sequence
 }
 
 // Resigned reports whether the record says that nobody leads.
@@ -37,6 +43,7 @@ type wire struct {
 	Term        int64      `json:"term,omitempty"`
 	Session     string     `json:"session,omitempty"`
 	Nonce       string     `json:"nonce,omitempty"`
+	Sequence    int64      `json:"sequence,omitempty"`
 	LeaseMillis int64      `json:"leaseMillis,omitempty"`
 	Successor   string     `json:"successor,omitempty"`
 }
@@ -50,6 +57,7 @@ func (r *Record) Encode() ([]byte, error) {
 		Term:        r.Term,
 		Session:     r.Session,
 		Nonce:       r.Nonce,
+		Sequence:    r.Sequence,
 		LeaseMillis: r.Lease.Milliseconds(),
 		Successor:   r.Successor,
 	})
@@ -76,6 +84,8 @@ func Decode(data []byte) (*Record, error) {
 		return nil, fmt.Errorf("it has no leaderID")
 	case w.Term < 0 || w.Term >= MaxTerm:
 		return nil, fmt.Errorf("its term %d is not between 0 and %d", w.Term, int64(MaxTerm-1))
+	case w.Sequence < 0 || w.Sequence > MaxTerm:
+		return nil, fmt.Errorf("its sequence %d is not between 0 and %d", w.Sequence, int64(MaxTerm))
 	case w.LeaseMillis < 0 || w.LeaseMillis > MaxLease.Milliseconds():
 		return nil, fmt.Errorf("its leaseMillis %d is not between 0 and %d", w.LeaseMillis, MaxLease.Milliseconds())
 	}
@@ -86,6 +96,7 @@ func Decode(data []byte) (*Record, error) {
 		Term:        w.Term,
 		Session:     w.Session,
 		Nonce:       w.Nonce,
+		Sequence:    w.Sequence,
 		Lease:       time.Duration(w.LeaseMillis) * time.Millisecond,
 		Successor:   w.Successor,
 	}, nil

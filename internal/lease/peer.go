@@ -1,0 +1,279 @@
+package lease
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// ErrNotLeading is the answer of a peer that does not lead.
+var ErrNotLeading = errors.New("the peer does not lead")
+
+// Question is one request to the leader itself. It is over when Machine.Reply has been called for
+// it, or when the machine has turned to another or to none; then whatever still runs of it is to be
+// cancelled.
+type Question struct {
+	// Addr is the leader's address. It comes from the storage: whoever uses it has to check it.
+	Addr string
+	// Session, unless it is empty, lets the leader keep the answer back until it has a later version
+	// of this session than After.
+	Session string
+	After   int64
+
+	sent, deadline time.Duration
+}
+
+// Word is what a leader tells of itself: the last version of the record that it wrote.
+type Word struct {
+	Record Record
+	ETag   string
+	// Poll is for how long the leader keeps an answer back at most; 0 if it answers at once.
+	Poll time.Duration
+	// Followers is how many ask it.
+	Followers int
+}
+
+// A question is put at most so often within a frequent interval, whatever the peer answers.
+const maxQuestions = 4
+
+// maxCrowd is the largest number of followers that makes a difference.
+const maxCrowd = 10_000
+
+// peer is the leader as a follower knows it from itself. What it says saves reads, and nothing
+// else: it begins an observation of a version, and to claim that one a read must show it again.
+type peer struct {
+	// Whom the rest is about.
+	session string
+	term    int64
+	addr    string
+
+	question *Question // under way, or nil
+	askAt    time.Duration
+	asked    []time.Duration // the latest questions, of any leader
+	poll     time.Duration
+	answered bool // the last question was
+	heard    bool // and the answer was the leader's, and named a version
+	crowd    int  // followers of the last leader heard of
+	lastWord Instant
+	err      error // of the last question
+
+	lastRead time.Duration // when the last read left that was answered
+	alarm    time.Duration // reads that left before this moment came too early
+
+	// What the storage has shown last, while what is seen rests on the leader's word.
+	shown observation
+	// The storage has stood still while the leader told of newer versions: it is not listened to
+	// before the storage shows another one.
+	unbelieved bool
+}
+
+// meet forgets all that is known of the leader from itself.
+func (m *Machine) meet(now Instant) {
+	m.peer = nil
+	if m.cfg.Peers {
+		m.peer = &peer{askAt: now.Mono, lastRead: now.Mono, alarm: now.Mono}
+	}
+}
+
+// hush drops the question under way: there is nobody to ask.
+func (m *Machine) hush() {
+	if m.peer != nil {
+		m.peer.question, m.peer.err = nil, nil
+	}
+}
+
+// Question returns the question that should be under way now, or nil.
+func (m *Machine) Question() *Question {
+	if m.peer == nil {
+		return nil
+	}
+	return m.peer.question
+}
+
+// Heard returns when the leader last said something that counts, if ever, and the error of the last
+// question.
+func (m *Machine) Heard() (last Instant, err error) {
+	if m.peer == nil {
+		return Instant{}, nil
+	}
+	return m.peer.lastWord, m.peer.err
+}
+
+// heard reports whether the leader tells of its renewals by itself.
+func (m *Machine) heard() bool { return m.peer != nil && m.peer.heard }
+
+// crowd is the number of followers that the last leader has told of.
+func (m *Machine) crowd() int {
+	if m.peer == nil {
+		return 0
+	}
+	return m.peer.crowd
+}
+
+// tooEarly takes note of a read that was answered, and reports whether it left before the leader fell
+// silent, so that it cannot show what has become of it.
+func (m *Machine) tooEarly(left time.Duration) bool {
+	if m.peer == nil {
+		return false
+	}
+	m.peer.lastRead = left
+	return left < m.peer.alarm
+}
+
+// askable reports whether there is a leader to ask.
+func (m *Machine) askable() bool {
+	r := &m.seen.record
+	return m.peer != nil && !m.stopping && !m.busy && m.own == nil &&
+		m.seen.sight == present && !r.Resigned() && r.Session != m.session &&
+		r.LeaderAddr != "" && r.LeaderAddr != m.cfg.Addr
+}
+
+// ask puts a question to the leader when it is time to, and returns when it wants to be called
+// again.
+func (m *Machine) ask(now Instant) time.Duration {
+	if !m.askable() {
+		m.hush()
+		return never
+	}
+	p, r := m.peer, &m.seen.record
+	if p.session != r.Session || p.term != r.Term || p.addr != r.LeaderAddr {
+		*p = peer{
+			session: r.Session, term: r.Term, addr: r.LeaderAddr, askAt: now.Mono,
+			asked: p.asked, crowd: p.crowd, lastWord: p.lastWord, lastRead: p.lastRead, alarm: p.alarm,
+		}
+	}
+	if q := p.question; q != nil && now.Mono >= q.deadline {
+		m.Reply(now, nil, fmt.Errorf("no answer within %v", q.deadline-q.sent))
+	}
+	if p.question != nil {
+		return p.question.deadline
+	}
+	at := p.askAt
+	if len(p.asked) == maxQuestions {
+		at = max(at, p.asked[0]+m.cfg.Frequent)
+	}
+	if at > now.Mono {
+		return at
+	}
+	q := &Question{Addr: r.LeaderAddr, sent: now.Mono, deadline: now.Mono + m.cfg.PeerTimeout}
+	if p.poll > 0 {
+		q.Session, q.After = r.Session, r.Sequence
+		q.deadline += p.poll
+	}
+	if len(p.asked) == maxQuestions {
+		p.asked = append(p.asked[:0], p.asked[1:]...)
+	}
+	p.asked = append(p.asked, now.Mono)
+	p.question = q
+	return q.deadline
+}
+
+// Reply ends the question under way: with the leader's word, or with an error.
+func (m *Machine) Reply(now Instant, w *Word, err error) {
+	p := m.peer
+	q := p.question
+	p.question = nil
+	stranger := false
+	if err == nil {
+		err = m.judge(w)
+		stranger = err != nil
+	}
+	p.err = err
+	m.emit(Event{Kind: Asked, Err: err})
+	if err != nil {
+		if p.answered || stranger {
+			p.alarm, m.nextRead = now.Mono, now.Mono
+		}
+		p.answered, p.heard, p.poll = false, false, 0
+		p.askAt = now.Mono + m.cfg.Frequent + m.upTo(m.cfg.Frequent/4)
+		return
+	}
+	p.answered = true
+	p.crowd = min(w.Followers, maxCrowd)
+	p.poll = max(0, min(w.Poll, max(m.seen.record.Lease, m.cfg.Lease)))
+	p.heard = w.ETag != "" && w.Record.Nonce != "" && !p.unbelieved
+	if p.heard && m.seen.record.precedes(w.Record) {
+		m.believe(now, w)
+	}
+	if p.heard {
+		p.lastWord = now
+		if m.settled(now) {
+			m.nextRead = max(m.nextRead, p.lastRead+m.peerReadInterval())
+		}
+	}
+	p.askAt = now.Mono
+	if news := q.Session == "" || w.Record.Sequence > q.After; p.poll == 0 || !news {
+		p.askAt = max(now.Mono, q.sent+m.cfg.Frequent)
+	}
+}
+
+// judge finds what makes a word another's than that of the leader whose record was read last. At
+// its address a stranger may answer, a former incarnation, or a later one.
+func (m *Machine) judge(w *Word) error {
+	r := &m.seen.record
+	switch {
+	case w.Record.LeaderID != r.LeaderID || w.Record.Term != r.Term:
+		return fmt.Errorf("the answer is of term %d of %q, the record of term %d of %q", w.Record.Term, w.Record.LeaderID, r.Term, r.LeaderID)
+	case w.Record.Session == "":
+		return nil // of software that knows no sessions; it can count for nothing
+	case w.Record.Session != r.Session:
+		return fmt.Errorf("the answer is of another incarnation of %q", r.LeaderID)
+	case w.Record.Sequence == r.Sequence && w.Record.Nonce != r.Nonce:
+		return fmt.Errorf("the answer names another write %d than the record", r.Sequence)
+	}
+	return nil
+}
+
+// believe begins to observe the version that the leader names. Who leads and where stays what the
+// storage has said.
+func (m *Machine) believe(now Instant, w *Word) {
+	s := &m.seen
+	if m.peer.shown.sight == nothing {
+		m.peer.shown = *s
+	}
+	s.version = Version{w.ETag, w.Record.Nonce}
+	s.record.Nonce, s.record.Sequence = w.Record.Nonce, w.Record.Sequence
+	s.record.Lease, s.record.LastUpdated = w.Record.Lease, w.Record.LastUpdated
+	s.since, s.again = now, false
+	s.renewals++
+	m.lastLease = max(m.lastLease, w.Record.Lease)
+	m.claimFails = 0
+}
+
+// proven says that what is seen was read from the storage; fresh, that it was not known before.
+func (m *Machine) proven(fresh bool) {
+	if m.peer != nil {
+		m.peer.shown = observation{}
+		m.peer.unbelieved = m.peer.unbelieved && !fresh
+	}
+}
+
+// outdated reports whether a read left before the leader told of a later version than it shows.
+func (m *Machine) outdated(read observation, left time.Duration) bool {
+	return m.peer != nil && m.peer.shown.sight == present && left < m.seen.since.Mono &&
+		read.sight == present && read.record.precedes(m.seen.record)
+}
+
+// refuted reports whether the storage still shows what it has shown before the leader told of later
+// versions. Then what counts is since when it has stood still. Otherwise a peer that is lost, or
+// lies, could put off a claim for ever.
+func (m *Machine) refuted(read observation) bool {
+	if !m.contradicted(read) || read.version != m.peer.shown.version {
+		return false
+	}
+	m.seen = m.peer.shown
+	m.seen.again = true
+	m.proven(false)
+	return true
+}
+
+// contradicted reports whether a read shows an earlier version than the leader has told of: later
+// ones were never written, then, or were taken back. The leader is not listened to until the storage
+// shows it in the right.
+func (m *Machine) contradicted(read observation) bool {
+	if m.peer == nil || m.peer.shown.sight == nothing || read.sight != present || !read.record.precedes(m.seen.record) {
+		return false
+	}
+	m.peer.unbelieved, m.peer.heard = true, false
+	return true
+}

@@ -1,0 +1,220 @@
+package s3lect
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/seed-6dc909bb/s3lect/internal/lease"
+)
+
+// maxPeerAnswer is the size, in bytes, of the largest answer of a peer that is read.
+const maxPeerAnswer = 64 << 10
+
+// maxQuestions bounds the questions that run at once. Only a transport that ignores its context can
+// come to more than one: the abandoned ones go on.
+const maxQuestions = 4
+
+// peers is what a run in peer mode has: a client, and the question under way.
+type peers struct {
+	client   *peerClient
+	question *lease.Question
+	cancel   context.CancelFunc
+	trouble  trouble
+}
+
+// meet begins peer mode anew as the configuration says, or ends it.
+func (r *run) meet() {
+	r.part()
+	r.peers = nil
+	if r.config.PeerMode {
+		client := &peerClient{path: r.config.PeerHealthPath, tls: r.config.peerTLS(), log: r.log(), simnet: r.e.env.PeerTransport}
+		r.peers = &peers{client: client}
+	}
+}
+
+// part drops the question under way and gives the connections back.
+func (r *run) part() {
+	if p := r.peers; p != nil {
+		p.drop()
+		p.client.close()
+	}
+}
+
+func (p *peers) drop() {
+	if p.cancel != nil {
+		p.cancel()
+	}
+	p.question, p.cancel = nil, nil
+}
+
+// inquire puts the question that the machine wants to be under way, and drops the one that it no
+// longer waits for. It reports whether the machine has to be asked again.
+func (r *run) inquire(now lease.Instant) bool {
+	p := r.peers
+	question := r.machine.Question()
+	if p == nil || question == p.question {
+		return false
+	}
+	p.drop()
+	if question == nil {
+		return false
+	}
+	if r.questions == maxQuestions {
+		r.machine.Reply(now, nil, fmt.Errorf("%d questions have not returned, although their contexts were cancelled", maxQuestions))
+		return true
+	}
+	ctx, cancel := context.WithCancel(r.base)
+	p.question, p.cancel = question, cancel
+	r.questions++
+	go func() {
+		word, err := p.client.ask(ctx, question)
+		r.do(func(now lease.Instant) { r.replied(now, question, word, err) })
+	}()
+	return false
+}
+
+// replied hands a peer's answer to the machine, if it still waits for it.
+func (r *run) replied(now lease.Instant, question *lease.Question, word *lease.Word, err error) {
+	r.questions--
+	if p := r.peers; p != nil && question == p.question && question == r.machine.Question() {
+		p.drop()
+		r.machine.Reply(now, word, err)
+	}
+}
+
+// peerClient asks leaders for their word. It makes its transport, which means reading files, with
+// the first question.
+type peerClient struct {
+	path   string
+	tls    peerTLS
+	log    *slog.Logger
+	simnet http.RoundTripper // in the simulation; else nil
+
+	mu        sync.Mutex
+	transport *peerTransport
+}
+
+// serve reports whether these are the peers of that configuration.
+func (p *peers) serve(config *ElectorConfig) bool {
+	if p == nil || !config.PeerMode {
+		return p == nil && !config.PeerMode
+	}
+	c, t := p.client, config.peerTLS()
+	return c.path == config.PeerHealthPath && bytes.Equal(c.tls.CACert, t.CACert) && c.tls.CAFile == t.CAFile &&
+		c.tls.CertFile == t.CertFile && c.tls.KeyFile == t.KeyFile && c.tls.Certificate == t.Certificate
+}
+
+// ask puts one question to a leader. Its address comes from the storage, and so does whoever
+// answers there: neither is trusted.
+func (c *peerClient) ask(ctx context.Context, question *lease.Question) (*lease.Word, error) {
+	word, err := c.roundTrip(ctx, question)
+	if err != nil && !errors.Is(err, lease.ErrNotLeading) {
+		if ctx.Err() == nil { // else another question may be on the way already
+			c.dropIdle()
+		}
+		err = fmt.Errorf("ask the leader at %s: %w", question.Addr, err)
+	}
+	return word, err
+}
+
+func (c *peerClient) roundTrip(ctx context.Context, question *lease.Question) (*lease.Word, error) {
+	if err := checkAddress("leaderAddr", question.Addr); err != nil {
+		return nil, err
+	}
+	transport, err := c.roundTripper()
+	if err != nil {
+		return nil, err
+	}
+	target := url.URL{Scheme: "https", Host: question.Addr, Path: c.path}
+	if question.Session != "" {
+		target.RawQuery = url.Values{"session": {question.Session}, "after": {strconv.FormatInt(question.After, 10)}}.Encode()
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), http.NoBody)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Accept", "application/json")
+	// A round trip alone: redirects are not followed, and no cookies are kept.
+	answer, err := transport.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(answer.Body, maxPeerAnswer+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("read the answer: %w", err)
+	case len(body) > maxPeerAnswer:
+		return nil, fmt.Errorf("the answer is over %d bytes long", maxPeerAnswer)
+	case answer.StatusCode == http.StatusNotFound:
+		return nil, lease.ErrNotLeading
+	case answer.StatusCode != http.StatusOK:
+		return nil, fmt.Errorf("the answer is %q", answer.Status)
+	}
+	return decodeWord(body)
+}
+
+// decodeWord reads a leader's answer, which is a record with some more fields.
+func decodeWord(body []byte) (*lease.Word, error) {
+	record, err := lease.Decode(body)
+	if err != nil {
+		return nil, fmt.Errorf("the answer is no leader record: %w", err)
+	}
+	var more struct {
+		ETag       string `json:"etag"`
+		PollMillis int64  `json:"pollMillis"`
+		Followers  int    `json:"followers"`
+	}
+	if err := json.Unmarshal(body, &more); err != nil {
+		return nil, fmt.Errorf("the answer is not of the right shape: %w", err)
+	}
+	return &lease.Word{
+		Record:    *record,
+		ETag:      more.ETag,
+		Poll:      time.Duration(min(max(more.PollMillis, 0), lease.MaxLease.Milliseconds())) * time.Millisecond,
+		Followers: max(more.Followers, 0),
+	}, nil
+}
+
+func (c *peerClient) roundTripper() (http.RoundTripper, error) {
+	if c.simnet != nil {
+		return c.simnet, nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.transport == nil {
+		transport, err := newPeerTransport(c.tls, c.log)
+		if err != nil {
+			return nil, err
+		}
+		c.transport = transport
+	}
+	return c.transport, nil
+}
+
+func (c *peerClient) dropIdle() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.transport != nil {
+		c.transport.dropIdle()
+	}
+}
+
+// close gives the connections back.
+func (c *peerClient) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.transport != nil {
+		c.transport.close()
+	}
+}
