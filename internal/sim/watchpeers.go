@@ -20,8 +20,9 @@ const maxQuestions = 4
 
 // peerWatch is what the monitor knows about one process as one that asks and answers.
 type peerWatch struct {
-	asked     [maxQuestions + 1]time.Duration // the last questions, on its own monotonic clock
+	asked     [maxQuestions]time.Duration // the last questions, on its own monotonic clock
 	askNext   int
+	askedAs   [2]string     // the ID and the key of the contest that they belong to
 	answering string        // the address that answered its last question
 	pollLimit time.Duration // for how long that one lets a poll wait
 
@@ -55,9 +56,6 @@ type told struct {
 // forgetPeers is called with the lock held when a process begins to contest: it has seen nothing.
 func (m *monitor) forgetPeers(p *process) {
 	p.m.peers = peerWatch{requests: p.m.peers.requests, lastRequest: p.host.now(), lastTrue: time.Now()}
-	for i := range p.m.peers.asked {
-		p.m.peers.asked[i] = -time.Hour
-	}
 }
 
 func (m *monitor) readEntered(p *process) {
@@ -125,7 +123,7 @@ func (m *monitor) checkReading(p *process) {
 
 // asks judges that a process asks, and returns for how long it may wait for an answer.
 func (m *monitor) asks(p *process, req *http.Request) (limit time.Duration) {
-	config, now := p.currentConfig(), p.host.now()
+	config, status, now := p.currentConfig(), p.elector.GetLeadershipStatus(), p.host.now()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	w := &p.m.peers
@@ -135,8 +133,11 @@ func (m *monitor) asks(p *process, req *http.Request) (limit time.Duration) {
 	if !config.PeerMode && !m.w.profile.has(mixedPeers) {
 		m.fail(Peers, p, "asks %s although it is not in peer mode", req.URL)
 	}
-	if in := now.Mono - w.asked[w.askNext]; in < min(config.FrequentInterval, p.home.FrequentInterval) {
-		m.fail(HotLoop, p, "%d questions in %v", maxQuestions+1, in)
+	if as := [2]string{status.ServerID, status.LockfilePath}; as != w.askedAs {
+		w.askedAs, w.asked = as, [maxQuestions]time.Duration{}
+	}
+	if first := w.asked[w.askNext]; first > 0 && now.Mono-first < min(config.FrequentInterval, p.home.FrequentInterval) {
+		m.fail(HotLoop, p, "%d questions in %v", maxQuestions+1, now.Mono-first)
 	}
 	w.asked[w.askNext] = now.Mono
 	w.askNext = (w.askNext + 1) % len(w.asked)
@@ -217,7 +218,7 @@ func (m *monitor) judgeAnswer(p *process, req *http.Request, body []byte, waited
 	if p.habits.oldPeer {
 		return
 	}
-	if t.ETag != v.etagNow || t.Sequence != v.record.Sequence || t.Session != v.record.Session || t.LeaseMillis != v.record.LeaseMillis {
+	if t.ETag != "" && t.ETag != v.etagNow || t.Sequence != v.record.Sequence || t.Session != v.record.Session || t.LeaseMillis != v.record.LeaseMillis {
 		m.fail(Peers, p, "answers with another version than %+v %s, which it wrote: %s", v.record, v.etagNow, body)
 	}
 	if told := time.Duration(t.RemainingMillis) * time.Millisecond; told < 0 || leads && told > min(remaining, left)+time.Millisecond {
