@@ -23,7 +23,7 @@ type peerWatch struct {
 	asked     [maxQuestions]time.Duration // the last questions, on its own monotonic clock
 	askNext   int
 	askedAs   [2]string     // the ID and the key of the contest that they belong to
-	answering string        // the address that answered its last question
+	answering string        // the address at which the leader answered its last question
 	pollLimit time.Duration // for how long that one lets a poll wait
 
 	requests     int           // to the storage, under way
@@ -88,6 +88,9 @@ func (m *monitor) storageAnswered(p *process, write bool, a answer, sure bool) {
 		w.readAnswered, w.readETag = w.heardAt, a.version.etag
 	}
 	w.unsure = !sure
+	if !sure || !w.shown.sameHolder(a.version.record) {
+		w.answering = "" // that was another one
+	}
 	if sure {
 		w.shown = a.version.record
 	}
@@ -260,8 +263,10 @@ func (m *monitor) judgeRefusal(p *process, session string, term int64, waited ti
 		}
 		since := now.Mono - p.m.peers.endAt.Mono
 		gone := end.Until.IsZero() || time.Until(end.Until) < config.LeaderTimeout/20
+		shown := p.m.peers.shown
+		foreign := shown != nil && shown.Session != session // a stale read: it takes the leadership for lost
 		switch {
-		case errors.Is(end, s3lect.ErrStopped) && since >= config.LeaderTimeout/2, gone:
+		case errors.Is(end, s3lect.ErrStopped) && since >= config.LeaderTimeout/2, gone, foreign:
 		case errors.Is(end, s3lect.ErrStopped), errors.Is(end, s3lect.ErrResigned), errors.Is(end, s3lect.ErrTransferred):
 			m.fail(Peers, p, "answers a poll %v after its leadership has ended (%v), with its record still standing", since, end)
 		}
@@ -288,9 +293,11 @@ func (m *monitor) hears(p *process, req *http.Request, r reply) {
 	if r.response.StatusCode != http.StatusOK {
 		return
 	}
-	w.answering = req.URL.Host
 	var t told
 	_ = json.Unmarshal(body, &t) // what is garbled counts for nothing
+	if s := w.shown; s != nil && s.LeaderID == t.LeaderID && s.Term == t.Term && (s.Session == t.Session || t.Session == "") {
+		w.answering = req.URL.Host
+	}
 	w.pollLimit = time.Duration(t.PollMillis) * time.Millisecond
 	if w.unsure || w.heardAt.Equal(now) || p.m.stopping || !p.m.running {
 		return
