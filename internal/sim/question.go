@@ -43,7 +43,7 @@ func (l *line) RoundTrip(req *http.Request) (*http.Response, error) {
 	if l.p.host.isDead() {
 		return nil, errDead
 	}
-	limit := l.w.monitor.asks(l.p, req)
+	asked, limit := time.Now(), l.w.monitor.asks(l.p, req)
 	random := l.w.dice(fmt.Sprint(l.p.name, l.w.elapsed(), "asks"))
 	q := &question{from: l.p, fate: l.w.peerWeatherNow().draw(random), reply: make(chan reply, 1), over: make(chan struct{})}
 	l.w.network.began(q)
@@ -56,7 +56,7 @@ func (l *line) RoundTrip(req *http.Request) (*http.Response, error) {
 	if l.p.host.isDead() {
 		return nil, errDead
 	}
-	l.w.monitor.hears(l.p, req, r)
+	l.w.monitor.hears(l.p, req, asked, r)
 	return r.response, r.err
 }
 

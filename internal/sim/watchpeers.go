@@ -22,7 +22,6 @@ const maxQuestions = 4
 type peerWatch struct {
 	asked     [maxQuestions]time.Duration // the last questions, on its own monotonic clock
 	askNext   int
-	askedAs   [2]string     // the ID and the key of the contest that they belong to
 	answering string        // the address at which the leader answered its last question
 	pollLimit time.Duration // for how long that one lets a poll wait
 
@@ -126,7 +125,7 @@ func (m *monitor) checkReading(p *process) {
 
 // asks judges that a process asks, and returns for how long it may wait for an answer.
 func (m *monitor) asks(p *process, req *http.Request) (limit time.Duration) {
-	config, status, now := p.currentConfig(), p.elector.GetLeadershipStatus(), p.host.now()
+	config, now := p.currentConfig(), p.host.now()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	w := &p.m.peers
@@ -136,10 +135,8 @@ func (m *monitor) asks(p *process, req *http.Request) (limit time.Duration) {
 	if !config.PeerMode && !m.w.profile.has(mixedPeers) {
 		m.fail(Peers, p, "asks %s although it is not in peer mode", req.URL)
 	}
-	if as := [2]string{status.ServerID, status.LockfilePath}; as != w.askedAs {
-		w.askedAs, w.asked = as, [maxQuestions]time.Duration{}
-	}
-	if first := w.asked[w.askNext]; first > 0 && now.Mono-first < min(config.FrequentInterval, p.home.FrequentInterval) {
+	movedLately := !w.movedAt.IsZero() && time.Since(w.movedAt) < 3*p.m.maxLease // a new contest begins to count anew
+	if first := w.asked[w.askNext]; first > 0 && !movedLately && now.Mono-first < min(config.FrequentInterval, p.home.FrequentInterval) {
 		m.fail(HotLoop, p, "%d questions in %v", maxQuestions+1, now.Mono-first)
 	}
 	w.asked[w.askNext] = now.Mono
@@ -273,16 +270,17 @@ func (m *monitor) judgeRefusal(p *process, session string, term int64, waited ti
 	})
 }
 
-// hears judges what a follower makes of an answer.
-func (m *monitor) hears(p *process, req *http.Request, r reply) {
-	now, at := time.Now(), p.host.now()
+// hears judges what a follower makes of an answer. It is sure to take it in unless it was held, or
+// gave the question up in this very instant.
+func (m *monitor) hears(p *process, req *http.Request, asked time.Time, r reply) {
+	now, at, sure := time.Now(), p.host.now(), req.Context().Err() == nil && !p.host.heldDuring(asked)
 	before := p.elector.GetLeadershipStatus()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	w := &p.m.peers
 	if r.err != nil {
 		if broken := errors.Is(r.err, errReset) || errors.Is(r.err, errUnreachable); broken && w.answering == req.URL.Host {
-			m.readsSoon(p, now)
+			m.readsSoon(p, now, at.Time().Sub(before.LeaderLastSeen))
 		}
 		w.answering = ""
 		return
@@ -295,7 +293,7 @@ func (m *monitor) hears(p *process, req *http.Request, r reply) {
 	}
 	var t told
 	_ = json.Unmarshal(body, &t) // what is garbled counts for nothing
-	if s := w.shown; s != nil && s.LeaderID == t.LeaderID && s.Term == t.Term && (s.Session == t.Session || t.Session == "") {
+	if s := w.shown; sure && s != nil && s.LeaderID == t.LeaderID && s.Term == t.Term && (s.Session == t.Session || t.Session == "") {
 		w.answering = req.URL.Host
 	}
 	w.pollLimit = time.Duration(t.PollMillis) * time.Millisecond
@@ -322,14 +320,19 @@ func (m *monitor) hears(p *process, req *http.Request, r reply) {
 }
 
 // readsSoon demands a read of the storage in this instant, after the connection to a leader that
-// had been answering is broken. The lock is held.
-func (m *monitor) readsSoon(p *process, broke time.Time) {
+// had been answering is broken; within the random wait before a claim if its lease is over already.
+// The lock is held.
+func (m *monitor) readsSoon(p *process, broke time.Time, unseen time.Duration) {
 	w := &p.m.peers
+	limit := 10 * time.Millisecond
+	if unseen < 0 || unseen >= p.currentConfig().LeaderTimeout {
+		limit += p.m.maxLease / 9
+	}
 	if w.requests > 0 || w.readFailed || p.m.stopping || p.m.leading || m.w.profile.has(deafness) {
 		return
 	}
 	m.w.requests.Go(func() {
-		time.Sleep(10 * time.Millisecond)
+		time.Sleep(limit)
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		if !p.m.running || p.m.stopping || p.host.isDead() || p.host.heldDuring(broke) || !w.movedAt.IsZero() {
