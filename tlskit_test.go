@@ -34,38 +34,38 @@ type testCA struct {
 	pem  []byte
 }
 
-func newTestCA(t *testing.T, name string, change ...func(*x509.Certificate)) *testCA {
-	t.Helper()
+func newTestCA(tb testing.TB, name string, change ...func(*x509.Certificate)) *testCA {
+	tb.Helper()
 	ca := &testCA{cert: &x509.Certificate{
 		Subject:               pkix.Name{CommonName: name},
 		IsCA:                  true,
 		BasicConstraintsValid: true,
 		KeyUsage:              x509.KeyUsageCertSign,
 	}}
-	made := ca.sign(t, ca.cert, change)
+	made := ca.sign(tb, ca.cert, change)
 	key, ok := made.PrivateKey.(*ecdsa.PrivateKey)
-	require.True(t, ok)
+	require.True(tb, ok)
 	ca.cert, ca.key = made.Leaf, key
-	ca.pem, _ = pemOf(t, made)
+	ca.pem, _ = pemOf(tb, made)
 	return ca
 }
 
 // issue returns a certificate for a server at 127.0.0.1 and for a client.
-func (ca *testCA) issue(t *testing.T, name string, change ...func(*x509.Certificate)) tls.Certificate {
-	t.Helper()
-	return ca.sign(t, &x509.Certificate{
+func (ca *testCA) issue(tb testing.TB, name string, change ...func(*x509.Certificate)) tls.Certificate {
+	tb.Helper()
+	return ca.sign(tb, &x509.Certificate{
 		Subject:     pkix.Name{CommonName: name},
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 	}, change)
 }
 
-func (ca *testCA) sign(t *testing.T, template *x509.Certificate, change []func(*x509.Certificate)) tls.Certificate {
-	t.Helper()
+func (ca *testCA) sign(tb testing.TB, template *x509.Certificate, change []func(*x509.Certificate)) tls.Certificate {
+	tb.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	template.SerialNumber, err = rand.Int(rand.Reader, big.NewInt(1<<62))
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	template.NotBefore, template.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(30*24*time.Hour)
 	for _, f := range change {
 		f(template)
@@ -75,9 +75,9 @@ func (ca *testCA) sign(t *testing.T, template *x509.Certificate, change []func(*
 		parentKey = key // signs itself
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, parentKey)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	leaf, err := x509.ParseCertificate(der)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
 }
 
@@ -91,13 +91,13 @@ func lasting(d time.Duration) func(*x509.Certificate) {
 	return func(c *x509.Certificate) { c.NotAfter = time.Now().Add(d) }
 }
 
-func pemOf(t *testing.T, cert tls.Certificate) (certPEM, keyPEM []byte) {
-	t.Helper()
+func pemOf(tb testing.TB, cert tls.Certificate) (certPEM, keyPEM []byte) {
+	tb.Helper()
 	for _, der := range cert.Certificate {
 		certPEM = append(certPEM, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
 	}
 	der, err := x509.MarshalPKCS8PrivateKey(cert.PrivateKey)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return certPEM, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
 }
 
