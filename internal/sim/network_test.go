@@ -50,7 +50,7 @@ func (s pair) ask(ctx context.Context) (int, string, error) {
 	if err != nil {
 		return 0, "", err
 	}
-	defer response.Body.Close() //nolint:errcheck // it is in memory
+	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	require.NoError(s, err)
 	return response.StatusCode, string(body), nil

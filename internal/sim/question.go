@@ -138,7 +138,7 @@ func (n *network) carry(q *question, req *http.Request) {
 			}
 		})
 	}
-	answer := n.serve(q, req, to, stranger)
+	answer := n.serve(q, req, to, stranger) //nolint:bodyclose // that is for who asked
 	if answer == nil || f.unheard {
 		return
 	}
