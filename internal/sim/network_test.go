@@ -228,3 +228,25 @@ func TestFifthQuestionWithinAnIntervalIsCaught(t *testing.T) {
 		s.w.monitor.violations = nil
 	})
 }
+
+func TestServerGivesARequestNoMoreTimeThanItsHandlerAsksFor(t *testing.T) {
+	for name, more := range map[string]time.Duration{"none": 0, "enough": time.Minute} {
+		t.Run(name, func(t *testing.T) {
+			inPair(t, func(w http.ResponseWriter, req *http.Request) {
+				if more > 0 {
+					assert.NoError(t, http.NewResponseController(w).SetWriteDeadline(time.Now().Add(more)))
+				}
+				time.Sleep(2 * serverTimeout)
+				sayHello(w, req)
+			}, func(s pair) {
+				_, body, err := s.ask(s.Context())
+				if more == 0 {
+					require.ErrorIs(s, err, errReset)
+					return
+				}
+				require.NoError(s, err)
+				assert.Equal(s, "hello", body)
+			})
+		})
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 
@@ -138,18 +139,18 @@ func (n *network) carry(q *question, req *http.Request) {
 			}
 		})
 	}
-	answer := n.serve(q, req, to, stranger) //nolint:bodyclose // that is for who asked
+	answer := n.serve(q, req, to, stranger)
 	if answer == nil || f.unheard {
 		return
 	}
-	if n.state(to, q.from) == breaking {
+	if answer.failed || n.state(to, q.from) == breaking {
 		n.fails(q, errReset)
 		return
 	}
 	if n.state(to, q.from) == swallowed || !q.travels(f.back) || n.state(to, q.from) == swallowed {
 		return
 	}
-	q.answer(reply{response: answer})
+	q.answer(reply{response: answer.response(req, f.garbled)})
 }
 
 func (n *network) fails(q *question, err error) {
@@ -159,7 +160,7 @@ func (n *network) fails(q *question, err error) {
 }
 
 // serve has the other side answer. The answer is nil if it dies meanwhile.
-func (n *network) serve(q *question, req *http.Request, to *process, stranger http.Handler) *http.Response {
+func (n *network) serve(q *question, req *http.Request, to *process, stranger http.Handler) *answerWriter {
 	handler := stranger
 	if to != nil {
 		to.host.wait()
@@ -168,10 +169,11 @@ func (n *network) serve(q *question, req *http.Request, to *process, stranger ht
 		}
 		handler = to.handler
 	}
-	ctx, cancel := context.WithCancel(context.Background())
+	server := &http.Server{ReadTimeout: serverTimeout, WriteTimeout: serverTimeout} //nolint:gosec // it serves nothing, it is what a handler looks at
+	ctx, cancel := context.WithCancel(context.WithValue(context.Background(), http.ServerContextKey, server))
 	served := make(chan struct{})
 	n.w.requests.Go(func() { n.hangUp(q, to, served, cancel) })
-	w := &answerWriter{header: http.Header{}, status: http.StatusOK, written: func(int, []byte) {}}
+	w := &answerWriter{header: http.Header{}, status: http.StatusOK, deadline: time.Now().Add(serverTimeout), written: func(int, []byte) {}}
 	if to != nil {
 		w.written = n.w.monitor.answers(to, q, req)
 	}
@@ -181,14 +183,14 @@ func (n *network) serve(q *question, req *http.Request, to *process, stranger ht
 	w.flush()
 	close(served)
 	if to == nil {
-		return w.response(req, q.fate.garbled)
+		return w
 	}
 	to.link.freeze(q.fate.freeze)
 	to.host.wait()
 	if to.host.isDead() {
 		return nil
 	}
-	return w.response(req, q.fate.garbled)
+	return w
 }
 
 // hangUp tells the answering side that nobody listens any more, if that can reach it, and ends what
@@ -231,6 +233,9 @@ func (p *process) newHandler() http.Handler {
 	})
 }
 
+// serverTimeout is how long a server gives a request, unless its handler moves the deadline.
+const serverTimeout = time.Second
+
 // answerWriter is the answering side's http.ResponseWriter. Like the real one it can be asked for
 // deadlines, by way of http.ResponseController.
 type answerWriter struct {
@@ -238,7 +243,8 @@ type answerWriter struct {
 	status   int
 	begun    bool
 	body     bytes.Buffer
-	deadline time.Time
+	deadline time.Time                     // for writing
+	failed   bool                          // because of that: the connection is gone
 	written  func(status int, body []byte) // called when the handler has written all
 }
 
@@ -252,8 +258,9 @@ func (w *answerWriter) WriteHeader(status int) {
 
 func (w *answerWriter) Write(data []byte) (int, error) {
 	w.WriteHeader(http.StatusOK)
-	if !w.deadline.IsZero() && time.Now().After(w.deadline) {
-		return 0, fmt.Errorf("write: %w", context.DeadlineExceeded)
+	if time.Now().After(w.deadline) {
+		w.failed = true
+		return 0, fmt.Errorf("write: %w", os.ErrDeadlineExceeded)
 	}
 	return w.body.Write(data)
 }
@@ -266,7 +273,11 @@ func (w *answerWriter) SetWriteDeadline(t time.Time) error {
 }
 
 // flush is called when the handler has returned.
-func (w *answerWriter) flush() { w.written(w.status, w.body.Bytes()) }
+func (w *answerWriter) flush() {
+	if !w.failed {
+		w.written(w.status, w.body.Bytes())
+	}
+}
 
 // garbage is what stands in the place of an answer.
 var garbage = []string{"", "hello", "[]", "null", "{", `{"leaderID":7}`, `{"leaderID":"x","term":-1,"sequence":-9,"pollMillis":-5}`, strings.Repeat("x", 70<<10)}
