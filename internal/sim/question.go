@@ -150,7 +150,7 @@ func (n *network) carry(q *question, req *http.Request) {
 	if n.state(to, q.from) == swallowed || !q.travels(f.back) || n.state(to, q.from) == swallowed {
 		return
 	}
-	q.answer(reply{response: answer.response(req, f.garbled)})
+	q.answer(reply{response: answer.response(req, f.garbled)}) //nolint:bodyclose // that is for who asked
 }
 
 func (n *network) fails(q *question, err error) {
@@ -169,7 +169,7 @@ func (n *network) serve(q *question, req *http.Request, to *process, stranger ht
 		}
 		handler = to.handler
 	}
-	server := &http.Server{ReadTimeout: serverTimeout, WriteTimeout: serverTimeout} //nolint:gosec // it serves nothing, it is what a handler looks at
+	server := &http.Server{ReadTimeout: serverTimeout, WriteTimeout: serverTimeout}
 	ctx, cancel := context.WithCancel(context.WithValue(context.Background(), http.ServerContextKey, server))
 	served := make(chan struct{})
 	n.w.requests.Go(func() { n.hangUp(q, to, served, cancel) })
