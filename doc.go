@@ -30,7 +30,8 @@
 //
 // If the storage answers and a candidate is healthy, there is a leader within 2 × LeaderTimeout of
 // a crash, and within LeaderTimeout + FrequentInterval where InfrequentInterval is set to
-// FrequentInterval; a random wait and three storage round trips come on top.
+// FrequentInterval; in peer mode within LeaderTimeout + detection, which takes no time where the
+// connection to the leader breaks; a random wait and three storage round trips come on top.
 //
 // An object that is not a leader record is never overwritten.
 //
@@ -52,6 +53,13 @@
 //	leader   ───────┼────────────────────────────────┤
 //	follower           ├───────────── whole lease ──────────────────────┼─ claim
 //	                version first seen
+//
+// # Peer mode
+//
+// With PeerMode, followers ask the leader over mutual TLS instead of reading the storage: a leader
+// serves [NewLeadershipHandler], in a [HealthServer] or in a mux of the program. That saves reads
+// and time, and safety never rests on it: a peer's word begins the follower's own observation of a
+// version, and nothing else. Where no leader answers, the storage is read.
 //
 // # States
 //

@@ -2,10 +2,13 @@ package cli
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"strconv"
 	"syscall"
+
+	"github.com/seed-6dc909bb/s3lect"
 )
 
 // childArg makes the test binary a command to be run.
@@ -26,6 +29,10 @@ func playRole(role string, args []string) {
 	case "stubborn":
 		for range caught {
 		}
+	case "ask": // this member's own health endpoint
+		if err := ask(args[1], peerFiles{caFile: args[2], certFile: args[3], keyFile: args[4]}); err != nil {
+			panic(err)
+		}
 	case "environment":
 		fmt.Println(os.Getenv("S3LECT_STORE"), os.Getenv("S3LECT_KEY"), os.Getenv("INHERITED"))
 	}
@@ -34,4 +41,19 @@ func playRole(role string, args []string) {
 		panic(err)
 	}
 	os.Exit(code)
+}
+
+// ask prints what the leader at an address has to tell.
+func ask(address string, p peerFiles) error {
+	config, err := p.load("test")
+	if err != nil {
+		return err
+	}
+	response, err := client(config).Get("https://" + address + s3lect.DefaultPeerHealthPath)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	_, err = io.Copy(os.Stdout, response.Body)
+	return err
 }

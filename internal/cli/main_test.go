@@ -100,7 +100,7 @@ func put(t *testing.T, storage s3lect.Storage, data string) {
 
 const (
 	heldRecord     = `{"leaderID":"a","leaderAddr":"10.0.0.1:8443","lastUpdated":"2000-01-01T00:00:00Z","term":7,"session":"s","nonce":"n1","leaseMillis":15000}`
-	renewedRecord  = `{"leaderID":"a","leaderAddr":"10.0.0.1:8443","lastUpdated":"2000-01-01T00:00:05Z","term":7,"session":"s","nonce":"n2","leaseMillis":15000}`
+	renewedRecord  = `{"leaderID":"a","leaderAddr":"10.0.0.1:8443","lastUpdated":"2000-01-01T00:00:05Z","term":7,"session":"s","nonce":"n2","sequence":2,"leaseMillis":15000}`
 	nextRecord     = `{"leaderID":"b","leaderAddr":"10.0.0.2:8443","lastUpdated":"2000-01-01T00:00:30Z","term":8,"session":"t","nonce":"n3","leaseMillis":15000}`
 	resignedRecord = `{"leaderID":"a","lastUpdated":"0001-01-01T00:00:00Z","term":7,"session":"s","nonce":"n4","leaseMillis":15000,"successor":"b"}`
 	badRecord      = `{"term": 41, "leaderID": 3}`

@@ -37,8 +37,10 @@ type reading struct {
 	Successor string `json:"successor,omitempty"`
 	Session   string `json:"session,omitempty"`
 	Nonce     string `json:"nonce,omitempty"`
-	ETag      string `json:"etag,omitempty"`
-	Error     string `json:"error,omitempty"`
+	// Sequence counts the writes of the session; 0 in records of software that does not count them.
+	Sequence int64  `json:"sequence,omitempty"`
+	ETag     string `json:"etag,omitempty"`
+	Error    string `json:"error,omitempty"`
 }
 
 // read reads the record. The error is also in the reading, but for a record that is absent or bad,
@@ -61,7 +63,8 @@ func readingOf(record *s3lect.LeaderRecord, key string, now time.Time) reading {
 		State: stateHeld, Key: key,
 		LeaderID: record.LeaderID, LeaderAddr: record.LeaderAddr,
 		Term: record.Term, LeaseMillis: record.LeaseMillis,
-		Successor: record.Successor, Session: record.Session, Nonce: record.Nonce, ETag: record.Metadata.ETag,
+		Successor: record.Successor, Session: record.Session, Nonce: record.Nonce,
+		Sequence: record.Sequence, ETag: record.Metadata.ETag,
 	}
 	if record.Resigned() {
 		r.State = stateResigned
@@ -87,7 +90,7 @@ func (r reading) version() [2]string { return [2]string{r.ETag, r.Nonce} }
 
 // leadership tells apart what concerns everybody: all but renewals.
 func (r reading) leadership() reading {
-	r.LastUpdated, r.AgeMillis, r.Nonce, r.ETag = nil, nil, "", ""
+	r.LastUpdated, r.AgeMillis, r.Nonce, r.Sequence, r.ETag = nil, nil, "", 0, ""
 	return r
 }
 

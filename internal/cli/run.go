@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"os/exec"
 	"strings"
@@ -20,8 +19,8 @@ import (
 	"github.com/seed-6dc909bb/s3lect/internal/supervise"
 )
 
-// placeholderPort stands in a default address: the record must name one, and a command that "run"
-// supervises serves none that s3lect knows of.
+// placeholderPort stands in a default address: the record must name one, and outside of peer mode
+// there is none that s3lect knows of.
 const placeholderPort = "8443"
 
 const runLong = `Contest the leadership, and run the command whenever this process leads.
@@ -55,6 +54,16 @@ guard included, and wakes up late for an instant: that is what the term is for.
 Processes that leave the process group (daemons, setsid) or change their user
 are out of reach.
 
+With --peer-listen, followers ask the leader over mutual TLS instead of reading
+the storage: there are hardly any reads left, and when the leader steps down the
+next one leads at once. Each member needs the CA and a certificate of its own
+("s3lect certs" makes them), which serve both for answering and for asking; they
+are loaded again when the files change. Others ask at --addr. Where that is not
+reachable, or peer mode is off, the storage is read as ever.
+
+With --allow-handover, members can end a leadership by "s3lect transfer" and
+"s3lect resign".
+
 The command runs in a process group of its own, so it cannot read from the
 terminal: where standard input is one, the command gets an empty one. All else
 is passed through.
@@ -75,6 +84,12 @@ const runExample = `  # On two machines or terminals; kill one of them:
   s3lect run --store 's3://bucket/jobs?region=eu-central-1' --key worker.json \
     --restart=on-failure -- ./worker --verbose
 
+  # Peer mode, on the node "a" of several:
+  s3lect certs a b c
+  s3lect run --store 's3://bucket/jobs?region=eu-central-1' --key leader.json \
+    --id a --addr a:8443 --peer-listen :8443 --allow-handover --peer-ca certs/ca.pem \
+    --peer-cert certs/a.pem --peer-key certs/a-key.pem -- ./job
+
   # A fencing token for what the command writes:
   s3lect run --store file:///tmp/jobs --key leader.json -- \
     sh -c 'exec ./job --fencing-token "$S3LECT_TERM"'`
@@ -86,6 +101,7 @@ type runOptions struct {
 	grace                       time.Duration
 	restart                     restartPolicy
 	restartDelay                time.Duration
+	peer                        peerOptions
 }
 
 func (a *App) newRunCommand() *cobra.Command {
@@ -107,7 +123,7 @@ func (a *App) newRunCommand() *cobra.Command {
 	f := cmd.Flags()
 	f.SetInterspersed(false) // flags after the command's name are the command's
 	f.StringVar(&o.id, "id", "", "`ID` of this candidate, unique in the election (default the host's name and a random number)")
-	f.StringVar(&o.addr, "addr", "", "`HOST:PORT` to publish in the record, for others to find the leader at (default the host's name and port "+placeholderPort+", at which nothing listens)")
+	f.StringVar(&o.addr, "addr", "", "`HOST:PORT` to publish in the record, for others to find the leader at (default that of --peer-listen, with the host's name where it has none; without, the host's name and port "+placeholderPort+", at which nothing listens)")
 	f.DurationVar(&o.lease, "lease", s3lect.DefaultLeaderTimeout, "`time` for which a leader that falls silent keeps others out")
 	f.DurationVar(&o.frequent, "frequent", 0, "`time` between renewals, and between reads while the leadership is unsettled (default 5s, or a third of the lease where that is shorter)")
 	f.DurationVar(&o.infrequent, "infrequent", 0, "`time` between a follower's reads while the leadership is settled (default 30s, but never beyond the lease)")
@@ -116,6 +132,7 @@ func (a *App) newRunCommand() *cobra.Command {
 	f.Lookup("restart").NoOptDefVal = string(restartAlways)
 	completeFlag(cmd, "restart", string(restartNever), string(restartOnFailure), string(restartAlways))
 	f.DurationVar(&o.restartDelay, "restart-delay", time.Second, "`time` before the first restart; it doubles up to a minute, until the command has run that long")
+	o.peer.addFlags(cmd)
 	return cmd
 }
 
@@ -145,6 +162,11 @@ func (a *App) run(cmd *cobra.Command, o runOptions, args []string) error {
 	if err := tryKey(cmd.Context(), storage, o.key, log.With("server", config.ServerID)); err != nil {
 		return err
 	}
+	stopServing, err := o.peer.serve(cmd.Context(), elector, log.With("server", config.ServerID))
+	if err != nil {
+		return err
+	}
+	defer stopServing() // after the contest, so that those who wait for its end are answered
 	holdSuspension(log)
 	c := &contest{
 		elector: elector,
@@ -190,13 +212,15 @@ func (o *runOptions) check() error {
 	case o.lease == 0: // the library would take its default
 		return usageErrorf("--lease %v must be positive", o.lease)
 	}
-	return nil
+	return o.peer.check()
 }
 
 // fieldFlags translates what the library says about its configuration.
 var fieldFlags = strings.NewReplacer(
 	"LockfilePath", "--key", "ServerID", "--id", "ServerAddr", "--addr",
 	"LeaderTimeout", "--lease", "InfrequentInterval", "--infrequent", "FrequentInterval", "--frequent",
+	"PeerHealthPath", "--peer-path", "PeerTimeout", "--peer-timeout",
+	"PeerCAFile", "--peer-ca", "PeerCertFile", "--peer-cert", "PeerKeyFile", "--peer-key",
 )
 
 func (o *runOptions) electorConfig() (*s3lect.ElectorConfig, error) {
@@ -209,8 +233,9 @@ func (o *runOptions) electorConfig() (*s3lect.ElectorConfig, error) {
 		c.ServerID = host + "-" + randomName()
 	}
 	if c.ServerAddr == "" {
-		c.ServerAddr = net.JoinHostPort(host, placeholderPort)
+		c.ServerAddr = o.peer.address(host)
 	}
+	o.peer.configure(c)
 	if c.LockfilePath == "" {
 		return c, nil // openShared explains
 	}

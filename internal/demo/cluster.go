@@ -73,6 +73,7 @@ type struck struct {
 type cluster struct {
 	opts  Options
 	dir   string
+	peers bool // members ask the leader
 	began time.Duration
 	ids   []string
 
@@ -80,6 +81,7 @@ type cluster struct {
 	lives    []*life    // of all processes ever, in the order of their starts
 	events   []event
 	struck   []struck
+	steady   *Steady
 	failure  error
 	stopping bool
 	changed  chan struct{} // closed and replaced when anything of the above changes
@@ -126,7 +128,7 @@ func (c *cluster) begin() error {
 
 func (c *cluster) start(id string, n int) error {
 	l := &life{
-		MemberOptions: MemberOptions{Dir: c.dir, ID: id, Start: n, Lease: c.opts.Lease, Interval: c.opts.interval()},
+		MemberOptions: MemberOptions{Dir: c.dir, ID: id, Start: n, Lease: c.opts.Lease, Interval: c.opts.interval(), Peers: c.peers},
 		span:          span{From: clock()},
 		answers:       make(chan report, 1),
 	}
@@ -262,6 +264,31 @@ func (c *cluster) pause(ctx context.Context, d time.Duration) error {
 		return err
 	}
 	return nil
+}
+
+// measure counts what is asked of the storage during a while.
+func (c *cluster) measure(ctx context.Context, d time.Duration) error {
+	before, from := c.requests()
+	if err := c.pause(ctx, d); err != nil {
+		return err
+	}
+	after, to := c.requests()
+	s := &Steady{Duration: Millis(to - from), Reads: after.Reads - before.Reads, Writes: after.Writes - before.Writes}
+	s.ReadsPerMinute = float64(s.Reads) / (to - from).Minutes()
+	s.WritesPerMinute = float64(s.Writes) / (to - from).Minutes()
+	c.set(func() { c.steady = s })
+	c.note(fmt.Sprintf("in %s: %d reads, %d writes", seconds(to-from), s.Reads, s.Writes))
+	return nil
+}
+
+// requests are those of all processes so far, as they have told, and when that was.
+func (c *cluster) requests() (sum requests, at time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, l := range c.lives {
+		sum.add(l.last.Requests)
+	}
+	return sum, clock()
 }
 
 var errPaused = errors.New("pause is over")

@@ -86,7 +86,10 @@ func (d *display) showLive(c *cluster, quit <-chan struct{}) {
 }
 
 func (d *display) showPlain(c *cluster, quit <-chan struct{}) {
-	d.tell(line{{bold, "s3lect demo"}}.add(plain, ": %d processes, one file, at most one leader; a lease of %v", c.opts.Members, c.opts.Lease))
+	if c.peers { // the second scenario
+		d.tell(line{})
+	}
+	d.tell(line{{bold, "s3lect demo"}}.add(plain, ": %d processes, one file, %s; a lease of %v", c.opts.Members, c.how("at most one leader"), c.opts.Lease))
 	shown, last := 0, false
 	for {
 		c.mu.Lock()
@@ -138,16 +141,23 @@ func (d *display) fail(c *cluster) {
 	}
 }
 
+// outcome is what a demo has shown, for people and for programs.
+type outcome interface {
+	report(width int) []line
+	breach() (twoLeaders Millis)
+	keep(dir string)
+}
+
 // conclude tells the result.
-func (d *display) conclude(ch *chronicle, r *Result) error {
+func (d *display) conclude(o outcome) error {
 	if d.opts.JSON {
-		return r.writeJSON(d.opts.Out)
+		return writeJSON(d.opts.Out, o)
 	}
 	width := plainWidth
 	if f, ok := d.progress.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		width, _ = size(f)
 	}
-	for _, l := range ch.report(r, width) {
+	for _, l := range o.report(width) {
 		if err := d.print(l); err != nil {
 			return err
 		}

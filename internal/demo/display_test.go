@@ -104,7 +104,7 @@ func TestTheTimelineFitsIntoAnyWidth(t *testing.T) {
 func TestTheReportTellsFaultsRequestsAndTheVerdict(t *testing.T) {
 	ch := story()
 	r := ch.result(Options{Lease: 3 * time.Second})
-	told := text(ch.report(r, 80), 200)
+	told := text(r.report(80), 200)
 	for _, want := range []string{
 		"  alpha killed                   bravo, term 2        3.00 s   0.00 s    3.00 s\n",
 		"  charlie cut off from storage   alpha, term 10       3.00 s   2.00 s    1.00 s\n",
@@ -114,9 +114,9 @@ func TestTheReportTellsFaultsRequestsAndTheVerdict(t *testing.T) {
 	} {
 		assert.Contains(t, told, want)
 	}
-	assertFits(t, ch.report(r, 80), 79)
-	assertFits(t, ch.report(r, minWidth), minWidth-1)
-	narrow := text(ch.report(r, minWidth), 200)
+	assertFits(t, r.report(80), 79)
+	assertFits(t, r.report(minWidth), minWidth-1)
+	narrow := text(r.report(minWidth), 200)
 	assert.Contains(t, narrow, "    → alpha, term 10 after 3.00 s; nobody led for 1.00 s\n")
 }
 
@@ -131,7 +131,7 @@ func TestTheReportTellsOfTwoLeaders(t *testing.T) {
 	ch := story()
 	ch.believed[1].To = ch.believed[2].From + 1500*time.Microsecond
 	r := ch.result(Options{Lease: 3 * time.Second})
-	told := text(ch.report(r, 80), 200)
+	told := text(r.report(80), 200)
 	assert.Contains(t, told, "✗ TWO LEADERS")
 	assert.Contains(t, told, "1.500 ms during which two believed to lead")
 	assert.Contains(t, told, "bravo.1, charlie.1 from 12.2 s for 1.500 ms")
@@ -142,12 +142,12 @@ func TestAFaultWithoutASuccessorIsToldAsSuch(t *testing.T) {
 	ch := story()
 	ch.believed = ch.believed[:4]
 	r := ch.result(Options{Lease: 3 * time.Second})
-	assert.Contains(t, text(ch.report(r, 80), 200), "  alpha handed over to           none\n")
+	assert.Contains(t, text(r.report(80), 200), "  alpha handed over to           none\n")
 }
 
 func TestTheResultIsWrittenInMilliseconds(t *testing.T) {
 	var b bytes.Buffer
-	require.NoError(t, story().result(Options{Lease: 3 * time.Second}).writeJSON(&b))
+	require.NoError(t, writeJSON(&b, story().result(Options{Lease: 3 * time.Second})))
 	assert.Contains(t, b.String(), `"leaseMillis": 3000.000`)
 	assert.Contains(t, b.String(), `"twoLeadersMillis": 0.000`)
 	assert.Contains(t, b.String(), `"failoverMillis": 3000.000`)
@@ -246,8 +246,7 @@ func TestAResultThatCannotBeWrittenIsAnError(t *testing.T) {
 		"json":  newDisplay(Options{JSON: true, Out: goneTerminal{}, Err: io.Discard}),
 		"plain": newDisplay(Options{Out: goneTerminal{}, Err: io.Discard}),
 	} {
-		ch := story()
-		err := d.conclude(ch, ch.result(Options{Lease: time.Second}))
+		err := d.conclude(story().result(Options{Lease: time.Second}))
 		require.ErrorIs(t, err, io.ErrClosedPipe, name)
 	}
 }

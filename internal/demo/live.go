@@ -61,7 +61,7 @@ func (c *cluster) frame(width, height int) []line {
 	lines := []line{
 		{},
 		line{{bold, "  s3lect demo"}}.add(plain, " %s", stamp(now-c.began)).
-			add(dim, "   %d processes, one file, one leader", len(c.ids)),
+			add(dim, "   %d processes, one file, %s", len(c.ids), c.how("one leader")),
 		{},
 		line{{dim, "  process"}}.pad(at.state).add(dim, "state").pad(at.lease).add(dim, "its lease of %v", c.opts.Lease),
 	}

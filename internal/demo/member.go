@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -35,19 +36,20 @@ type MemberOptions struct {
 	Start    int // 1 for the first process of this ID, 2 after a restart
 	Lease    time.Duration
 	Interval time.Duration // between two renewals, and between two reads
+	Peers    bool          // ask the leader instead of reading
 }
 
 // Args are the arguments of the hidden subcommand, in the order in which ParseMember reads them.
 func (o MemberOptions) Args() []string {
-	return []string{o.ID, fmt.Sprint(o.Start), o.Lease.String(), o.Interval.String(), o.Dir}
+	return []string{o.ID, fmt.Sprint(o.Start), o.Lease.String(), o.Interval.String(), fmt.Sprint(o.Peers), o.Dir}
 }
 
 // ParseMember reads what Args wrote.
 func ParseMember(args []string) (o MemberOptions, err error) {
-	if len(args) != 5 {
-		return o, fmt.Errorf("%s wants 5 arguments and got %d; it is started by s3lect demo, not by hand", MemberCommand, len(args))
+	if len(args) != 6 {
+		return o, fmt.Errorf("%s wants 6 arguments and got %d; it is started by s3lect demo, not by hand", MemberCommand, len(args))
 	}
-	o.ID, o.Dir = args[0], args[4]
+	o.ID, o.Dir = args[0], args[5]
 	if _, err := fmt.Sscan(args[1], &o.Start); err != nil {
 		return o, fmt.Errorf("start number %q: %w", args[1], err)
 	}
@@ -57,6 +59,9 @@ func ParseMember(args []string) (o MemberOptions, err error) {
 	if o.Interval, err = time.ParseDuration(args[3]); err != nil {
 		return o, fmt.Errorf("interval: %w", err)
 	}
+	if o.Peers, err = strconv.ParseBool(args[4]); err != nil {
+		return o, fmt.Errorf("peers: %w", err)
+	}
 	return o, nil
 }
 
@@ -64,6 +69,7 @@ func (o MemberOptions) name() string       { return fmt.Sprintf("%s.%d", o.ID, o
 func (o MemberOptions) storageDir() string { return filepath.Join(o.Dir, "storage") }
 func (o MemberOptions) auditFile() string  { return filepath.Join(o.Dir, "audit", o.name()+".jsonl") }
 func (o MemberOptions) logFile() string    { return filepath.Join(o.Dir, "log", o.name()+".log") }
+func (o MemberOptions) certsDir() string   { return filepath.Join(o.Dir, "certs") }
 
 // candidate is the part of an elector that a member uses.
 type candidate interface {
@@ -97,18 +103,19 @@ func RunMember(opts MemberOptions, in io.Reader, out io.Writer) error {
 }
 
 func newElector(opts MemberOptions, storage s3lect.Storage) (candidate, error) {
-	return s3lect.NewS3Elector(s3lect.S3ElectorOptions{
-		Config: &s3lect.ElectorConfig{
-			LockfilePath:       recordKey,
-			ServerID:           opts.ID,
-			ServerAddr:         opts.ID + ".invalid:1", // nobody listens: members meet on the storage only
-			LeaderTimeout:      opts.Lease,
-			FrequentInterval:   opts.Interval,
-			InfrequentInterval: opts.Interval,
-		},
-		Storage: storage,
-		Logger:  slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug})),
-	})
+	config := &s3lect.ElectorConfig{
+		LockfilePath:       recordKey,
+		ServerID:           opts.ID,
+		ServerAddr:         opts.ID + ".invalid:1", // nobody listens: members meet on the storage only
+		LeaderTimeout:      opts.Lease,
+		FrequentInterval:   opts.Interval,
+		InfrequentInterval: opts.Interval,
+	}
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	if opts.Peers {
+		return newPeer(opts, config, storage, log)
+	}
+	return s3lect.NewS3Elector(s3lect.S3ElectorOptions{Config: config, Storage: storage, Logger: log})
 }
 
 func runMember(opts MemberOptions, in io.Reader, out io.Writer, build newCandidate) error {

@@ -26,6 +26,7 @@ type Options struct {
 	Plain   bool          // a line an event, also on a terminal
 	JSON    bool          // the result as JSON on Out, the events on Err
 	Keep    bool          // leave the directory behind
+	Peers   bool          // compare reading the storage with asking the leader, instead of all the faults
 
 	Out, Err io.Writer
 

@@ -14,14 +14,18 @@ const (
 // tableWidth is the width that the table of faults needs; below it, faults take two lines.
 const tableWidth = 80
 
+func (r *Result) breach() Millis { return r.TwoLeaders }
+
+func (r *Result) keep(dir string) { r.Directory = dir }
+
 // report tells the result to people.
-func (ch *chronicle) report(r *Result, width int) []line {
+func (r *Result) report(width int) []line {
 	width = min(max(width, minWidth), maxWidth) - 1
 	lines := append([]line{{}}, flow([]line{
 		{{bold, "Who believed to be the leader, and when"}},
 		line{}.add(dim, "%d processes, a lease of %v", len(r.Members), time.Duration(r.Lease)),
 	}, 2, width)...)
-	lines = append(lines, ch.timeline(width)...)
+	lines = append(lines, r.chronicle.timeline(width)...)
 	lines = append(lines, legend(width)...)
 	lines = append(lines, line{})
 	lines = append(lines, r.faultTable(width)...)

@@ -24,6 +24,7 @@ type Result struct {
 	Faults      []Fault      `json:"faults"`
 	Leaderships []Leadership `json:"leaderships"`
 	Requests    requests     `json:"requests"`
+	Steady      *Steady      `json:"steady,omitempty"`
 
 	Clock        string `json:"clock"` // the audit's
 	SamplePeriod Millis `json:"samplePeriodMillis"`
@@ -35,6 +36,17 @@ type Result struct {
 	Overlaps         []Overlap `json:"overlaps"`
 
 	Directory string `json:"directory,omitempty"` // where the record, the audit and the logs were kept
+
+	chronicle *chronicle
+}
+
+// Steady is what was asked of the storage while nothing happened.
+type Steady struct {
+	Duration        Millis  `json:"durationMillis"`
+	Reads           int64   `json:"reads"`
+	Writes          int64   `json:"writes"`
+	ReadsPerMinute  float64 `json:"readsPerMinute"`
+	WritesPerMinute float64 `json:"writesPerMinute"`
 }
 
 // Fault is what was done to a leader, and what came of it.
@@ -79,6 +91,7 @@ type chronicle struct {
 	lives    []*life
 	events   []event
 	struck   []struck
+	steady   *Steady
 	believed []belief // in the order of their beginnings
 }
 
@@ -86,7 +99,7 @@ type chronicle struct {
 func (c *cluster) chronicle(ended time.Duration) (*chronicle, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	ch := &chronicle{ids: c.ids, began: c.began, ended: ended, lives: c.lives, events: c.events, struck: c.struck}
+	ch := &chronicle{ids: c.ids, began: c.began, ended: ended, lives: c.lives, events: c.events, struck: c.struck, steady: c.steady}
 	for _, l := range c.lives {
 		samples, err := readAudit(l.auditFile())
 		if err != nil {
@@ -114,6 +127,8 @@ func (ch *chronicle) result(opts Options) *Result {
 		TwoLeaders:       Millis(together(ch.believed)),
 		TwoLeadersAtMost: Millis(atWorst(ch.believed)),
 		Overlaps:         []Overlap{},
+		Steady:           ch.steady,
+		chronicle:        ch,
 	}
 	for _, l := range ch.lives {
 		r.Requests.add(l.last.Requests)

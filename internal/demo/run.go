@@ -51,46 +51,58 @@ func thisProgram() (func(MemberOptions) *exec.Cmd, error) {
 }
 
 func run(ctx context.Context, opts Options, dir string) error {
-	for _, sub := range []string{"storage", "audit", "log"} {
-		if err := os.Mkdir(filepath.Join(dir, sub), 0o755); err != nil {
-			return fmt.Errorf("prepare the demo's directory: %w", err)
-		}
-	}
-	c := newCluster(opts, dir)
 	d := newDisplay(opts)
-	endShow := d.show(c)
-	err := play(ctx, c, opts.Lease)
-	ended := clock()
-	endShow() // before anything that takes time: whoever is impatient gets the terminal back as it was
-	c.stop()
-	if ctx.Err() != nil {
-		return fmt.Errorf("the demo was interrupted, and all its processes have ended: %w", context.Cause(ctx))
+	var shown outcome
+	var err error
+	if opts.Peers {
+		shown, err = compare(ctx, opts, dir, d)
+	} else {
+		shown, err = perform(ctx, newCluster(opts, dir), d, func(c *cluster) error { return play(ctx, c, opts.Lease) })
 	}
-	if err != nil {
-		d.fail(c)
-		return err
-	}
-
-	ch, err := c.chronicle(ended)
 	if err != nil {
 		return err
 	}
-	result := ch.result(opts)
-	if opts.Keep || result.TwoLeaders > 0 {
-		result.Directory = dir
+	if opts.Keep || shown.breach() > 0 {
+		shown.keep(dir)
 	}
-	if err := d.conclude(ch, result); err != nil {
+	if err := d.conclude(shown); err != nil {
 		return fmt.Errorf("write the result: %w", err)
 	}
-	if result.TwoLeaders > 0 {
-		return fmt.Errorf("%w, for %s", ErrTwoLeaders, millis(result.TwoLeaders))
+	if shown.breach() > 0 {
+		return fmt.Errorf("%w, for %s", ErrTwoLeaders, millis(shown.breach()))
 	}
 	return nil
 }
 
-// writeJSON writes the result for programs.
-func (r *Result) writeJSON(w io.Writer) error {
+// perform plays a scenario on a cluster of its own, and computes what came of it.
+func perform(ctx context.Context, c *cluster, d *display, script func(*cluster) error) (*Result, error) {
+	for _, sub := range []string{"storage", "audit", "log"} {
+		if err := os.MkdirAll(filepath.Join(c.dir, sub), 0o755); err != nil {
+			return nil, fmt.Errorf("prepare the demo's directory: %w", err)
+		}
+	}
+	endShow := d.show(c)
+	err := script(c)
+	ended := clock()
+	endShow() // before anything that takes time: whoever is impatient gets the terminal back as it was
+	c.stop()
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("the demo was interrupted, and all its processes have ended: %w", context.Cause(ctx))
+	}
+	if err != nil {
+		d.fail(c)
+		return nil, err
+	}
+	ch, err := c.chronicle(ended)
+	if err != nil {
+		return nil, err
+	}
+	return ch.result(c.opts), nil
+}
+
+// writeJSON writes a result for programs.
+func writeJSON(w io.Writer, result any) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
-	return e.Encode(r)
+	return e.Encode(result)
 }

@@ -20,6 +20,8 @@ type stage interface {
 	strike(ctx context.Context, f faultKind, id string) error
 	// mend undoes a fault.
 	mend(ctx context.Context, f faultKind, id string) error
+	// measure counts the requests to storage during a while.
+	measure(ctx context.Context, d time.Duration) error
 	// pause lets people read.
 	pause(ctx context.Context, d time.Duration) error
 	// note tells something in passing.
@@ -105,6 +107,47 @@ func play(ctx context.Context, s stage, beat time.Duration) error {
 	}
 	if !canFreeze {
 		s.note("freezing the leader was left out: this system has no signal that stops a process")
+	}
+	return nil
+}
+
+// handoffs are what the comparison does to leaders: twice each what takes no lease, because how long
+// the others take to notice is a matter of chance.
+var handoffs = []faultKind{resign, transfer, resign, transfer, kill}
+
+// Lengths of the comparison, in leases.
+const (
+	settling  = 2 // until followers rely on a new leader
+	measuring = 3 // after which followers that ask the leader read the storage once
+)
+
+// playHandoffs runs the scenario by which two ways of following a leader are compared.
+func playHandoffs(ctx context.Context, s stage, lease time.Duration) error {
+	beat := lease / 3
+	n, of := 1, len(handoffs)+2
+	announce := func(title, why string) {
+		s.announce(fmt.Sprintf("%d of %d: %s", n, of, title), why)
+		n++
+	}
+	announce("Start, and elect a leader", "The first of them to write the file leads. The others settle down to follow it.")
+	if err := s.begin(); err != nil {
+		return err
+	}
+	if _, err := s.leader(ctx, ""); err != nil {
+		return err
+	}
+	if err := s.pause(ctx, settling*lease); err != nil {
+		return err
+	}
+	announce("Count the requests to storage while nothing happens", "The leader renews its lease. The others have to know whether it still does.")
+	if err := s.measure(ctx, measuring*lease); err != nil {
+		return err
+	}
+	for _, kind := range handoffs {
+		announce(faults[kind].title, faults[kind].why)
+		if err := playFault(ctx, s, faults[kind], beat); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -57,6 +57,11 @@ func (s *fakeStage) mend(_ context.Context, f faultKind, id string) error {
 	return nil
 }
 
+func (s *fakeStage) measure(_ context.Context, d time.Duration) error {
+	s.play("measure for %v", d)
+	return s.fail
+}
+
 func (s *fakeStage) pause(context.Context, time.Duration) error { return nil }
 
 func TestEveryFaultIsDoneToWhoeverLeadsAndIsMended(t *testing.T) {
@@ -81,6 +86,27 @@ transfer delta
 # 6 of 6: Cut the leader off from storage
 cut echo
 echo is connected again`), strings.Join(s.played, "\n"))
+}
+
+func TestTheComparisonMeasuresAndHandsOver(t *testing.T) {
+	s := &fakeStage{}
+	require.NoError(t, playHandoffs(t.Context(), s, time.Second))
+	assert.Equal(t, strings.TrimSpace(`
+# 1 of 7: Start, and elect a leader
+begin
+# 2 of 7: Count the requests to storage while nothing happens
+measure for 3s
+# 3 of 7: Ask the leader to step down
+resign alpha
+# 4 of 7: Have the leader hand over to another
+transfer bravo
+# 5 of 7: Ask the leader to step down
+resign charlie
+# 6 of 7: Have the leader hand over to another
+transfer delta
+# 7 of 7: Kill the leader
+kill echo
+echo is started again`), strings.Join(s.played, "\n"))
 }
 
 func TestAFaultGoesToTheNextLeaderIfTheOldOneJustLostIt(t *testing.T) {

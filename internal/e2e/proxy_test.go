@@ -3,8 +3,10 @@
 package e2e
 
 import (
+	"bytes"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -19,8 +21,10 @@ const (
 	reset      // connections are reset, old and new
 )
 
-// proxy stands between one candidate and the storage.
+// proxy stands between one candidate and the storage, or between the other candidates and that one.
 type proxy struct {
+	reads atomic.Int64 // GET requests of HTTP/1.1 without encryption that came in
+
 	upstream *net.TCPAddr
 	listener *net.TCPListener
 	ended    sync.WaitGroup
@@ -44,7 +48,9 @@ func newProxy(t *testing.T, server string) *proxy {
 	return p
 }
 
-func (p *proxy) url() string { return "http://" + p.listener.Addr().String() }
+func (p *proxy) address() string { return p.listener.Addr().String() }
+
+func (p *proxy) url() string { return "http://" + p.address() }
 
 // set changes the mode, also of the connections that exist.
 func (p *proxy) set(m mode) {
@@ -112,24 +118,32 @@ func (p *proxy) relay(client *net.TCPConn) {
 	}
 	defer p.remove(server)
 	var both sync.WaitGroup
-	both.Go(func() { p.copy(server, client) })
-	both.Go(func() { p.copy(client, server) })
+	both.Go(func() { p.copy(server, client, p.count) })
+	both.Go(func() { p.copy(client, server, func([]byte) {}) })
 	both.Wait()
 }
 
 // copy moves bytes as the mode says, until either side ends; then both do.
-func (p *proxy) copy(to, from *net.TCPConn) {
+func (p *proxy) copy(to, from *net.TCPConn, look func([]byte)) {
 	defer to.Close()
 	defer from.Close()
 	buffer := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buffer)
+		look(buffer[:n])
 		if n > 0 && !p.mayPass() {
 			return
 		}
 		if _, writeErr := to.Write(buffer[:n]); err != nil || writeErr != nil {
 			return
 		}
+	}
+}
+
+// count takes note of a request. Its head is written at once, and so arrives.
+func (p *proxy) count(arrived []byte) {
+	if bytes.HasPrefix(arrived, []byte("GET ")) {
+		p.reads.Add(1)
 	}
 }
 

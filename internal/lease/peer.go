@@ -71,7 +71,8 @@ type peer struct {
 func (m *Machine) meet(now Instant) {
 	m.peer = nil
 	if m.cfg.Peers {
-		m.peer = &peer{askAt: now.Mono, lastRead: now.Mono, alarm: now.Mono}
+		// When the last read left is not known: the next one is not put off.
+		m.peer = &peer{askAt: now.Mono, lastRead: now.Mono - 3*m.cfg.Lease, alarm: now.Mono}
 	}
 }
 

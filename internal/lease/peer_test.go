@@ -464,6 +464,22 @@ func TestPeerModeCanBeTurnedOnAndOff(t *testing.T) {
 	assert.Nil(t, s.m.Question())
 }
 
+func TestPeerModeThatIsTurnedOnPutsNoReadOffThatIsDue(t *testing.T) {
+	s := newScript(t)
+	s.read(shows("e1", version(3, 1)))
+	for n := int64(2); s.now.Mono-s.m.seen.termSince < 3*leaseTime; n++ {
+		s.read(shows(etag(n), version(3, n)))
+	}
+	due := s.m.nextRead
+	cfg := s.m.cfg
+	withPeers(&cfg)
+	s.m.Reconfigure(s.now, cfg)
+	s.step()
+	s.reply(word(3, 9), nil)
+	require.True(t, s.m.settled(s.now))
+	assert.LessOrEqual(t, s.m.nextRead, due)
+}
+
 func TestCrowdSpreadsItsClaims(t *testing.T) {
 	s := newScript(t, withPeers)
 	s.read(shows("e1", version(3, 1)))
