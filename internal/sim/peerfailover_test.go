@@ -39,7 +39,7 @@ func peerConfig(node int) s3lect.ElectorConfig {
 	return c
 }
 
-// leader waits for a random moment of a settled leadership and returns who leads.
+// leaderAt waits for a random moment of a settled leadership and returns who leads.
 func (w *world) leaderAt(t *testing.T, moments *dice) *process {
 	t.Helper()
 	time.Sleep(moments.between(60*time.Second, 90*time.Second))
@@ -52,13 +52,11 @@ func (w *world) leaderAt(t *testing.T, moments *dice) *process {
 func (w *world) nextLeader(t *testing.T, before int) Leadership {
 	t.Helper()
 	began := time.Now()
-	for {
-		if after := w.monitor.mainLeaderships(); len(after) > before {
-			return after[before]
-		}
+	for w.monitor.changes() == before {
 		require.Less(t, time.Since(began), 10*time.Minute, "no new leader")
-		time.Sleep(5 * time.Millisecond)
+		time.Sleep(50 * time.Millisecond)
 	}
+	return w.monitor.mainLeaderships()[before]
 }
 
 // logTimes prints a distribution and returns its quantiles.
@@ -85,7 +83,7 @@ func TestPeersFailOverWithinALease(t *testing.T) {
 					moments := w.dice("moments")
 					for range *crashCount {
 						p := w.leaderAt(t, moments)
-						before, began := len(w.monitor.mainLeaderships()), time.Now()
+						before, began := w.monitor.changes(), time.Now()
 						w.leave(p)
 						p.crash()
 						times = append(times, w.nextLeader(t, before).Since.Sub(began))
@@ -126,7 +124,7 @@ func TestPeersHandOverInMilliseconds(t *testing.T) {
 				moments := w.dice("moments")
 				for range *crashCount {
 					p := w.leaderAt(t, moments)
-					before, began := len(w.monitor.mainLeaderships()), time.Now()
+					before, began := w.monitor.changes(), time.Now()
 					order(w, p)
 					next := w.nextLeader(t, before)
 					times = append(times, next.Since.Sub(began))
@@ -189,7 +187,7 @@ func TestHundredPeersDoNotStampede(t *testing.T) {
 				var times []time.Duration
 				for range max(10, *crashCount/10) {
 					p := w.leaderAt(t, moments)
-					before, counts, began := len(w.monitor.mainLeaderships()), w.store.total(), time.Now()
+					before, counts, began := w.monitor.changes(), w.store.total(), time.Now()
 					end(w, p)
 					times = append(times, w.nextLeader(t, before).Since.Sub(began))
 					time.Sleep(10 * time.Second)
@@ -226,7 +224,7 @@ func TestLyingPeerDelaysTheFailoverByThreeLeases(t *testing.T) {
 		moments := w.dice("moments")
 		for range max(10, *crashCount/10) {
 			p := w.leaderAt(t, moments)
-			before, began := len(w.monitor.mainLeaderships()), time.Now()
+			before, began := w.monitor.changes(), time.Now()
 			addr := p.currentConfig().ServerAddr
 			w.network.replace(addr, liar(*w.store.look(mainKey).record))
 			w.leave(p)

@@ -195,6 +195,13 @@ func (w *world) judgeLosses() {
 	}
 }
 
+// changes is the number of leaderships that there were.
+func (m *monitor) changes() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.leaderships)
+}
+
 func (m *monitor) mainLeaderships() []Leadership {
 	m.mu.Lock()
 	defer m.mu.Unlock()
