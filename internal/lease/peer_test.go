@@ -2,6 +2,7 @@ package lease
 
 import (
 	"errors"
+	"math"
 	"testing"
 	"time"
 
@@ -489,7 +490,7 @@ func TestCrowdSpreadsItsClaims(t *testing.T) {
 	s.reply(w, nil)
 	assert.Greater(t, s.m.claimSpread(), 2*narrow)
 	w = word(3, 3)
-	w.Followers = 1 << 62
+	w.Followers = math.MaxInt
 	s.reply(w, nil)
 	assert.LessOrEqual(t, s.m.claimSpread(), leaseTime/10, "whatever the peer says")
 }
