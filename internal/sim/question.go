@@ -40,11 +40,11 @@ type reply struct {
 // RoundTrip asks. As with a real connection, an answer that comes after the context has ended is
 // heard by nobody.
 func (l *line) RoundTrip(req *http.Request) (*http.Response, error) {
+	asked, limit := time.Now(), l.w.monitor.asks(l.p, req)
 	l.p.host.wait()
 	if l.p.host.isDead() {
 		return nil, errDead
 	}
-	asked, limit := time.Now(), l.w.monitor.asks(l.p, req)
 	random := l.w.dice(fmt.Sprint(l.p.name, l.w.elapsed(), "asks"))
 	q := &question{from: l.p, fate: l.w.peerWeatherNow().draw(random), reply: make(chan reply, 1), over: make(chan struct{})}
 	l.w.network.began(q)
