@@ -282,6 +282,7 @@ func (h *HealthServer) handler(limit context.Context) http.Handler {
 		paths[below+"/transfer"] = handover.transfer
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		h.cert.get() // followers stay connected for months: without handshakes, nobody else would see it change or end
 		if err := h.checkClient(req); err != nil {
 			h.refusals.refused(req.RemoteAddr, reasonOf(err.Error()), err.Error())
 			w.Header().Set("Connection", "close") // over HTTP/2, too

@@ -234,6 +234,23 @@ func TestClientWhoseCertificateEndsOnAnOpenConnectionIsRefused(t *testing.T) {
 	}
 }
 
+func TestServerWhoseClientsStayConnectedWarnsBeforeItsCertificateEnds(t *testing.T) {
+	t.Parallel()
+	ca, clock := newTestCA(t, "ca"), &testClock{}
+	log, lines := newLogLines()
+	_, url := startHealthServer(t, HealthServerConfig{Certificate: ca.issue(t, "server", lasting(100*time.Hour)), ClientCACert: ca.pem, Logger: log}, clock.now)
+	long := ca.issue(t, "long", lasting(1000*time.Hour))
+	client := testClient(t, ca, &long)
+	for _, passed := range []time.Duration{0, 80 * time.Hour} {
+		assert.Empty(t, lines.with("expires soon"))
+		clock.advance(passed)
+		answer, err := request(t, client, http.MethodGet, url)
+		require.NoError(t, err)
+		require.Equal(t, http.StatusOK, answer.StatusCode)
+	}
+	assert.Len(t, lines.with("expires soon"), 1)
+}
+
 func TestReplacedClientAuthoritiesApplyToOpenConnections(t *testing.T) {
 	t.Parallel()
 	ca, next, clock := newTestCA(t, "ca"), newTestCA(t, "next"), &testClock{}
