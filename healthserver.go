@@ -25,6 +25,7 @@ const (
 	serverNewsTimeout   = 3 * time.Second // of which long polls may go on waiting for news
 	maxServerHeader     = 16 << 10        // bytes
 	maxServerStreams    = 100             // requests at once on one HTTP/2 connection
+	maxNewcomers        = 200             // connections that have not asked anything yet
 )
 
 // HealthServerConfig are the parts of a [HealthServer].
@@ -91,7 +92,7 @@ type serving struct {
 	cut   context.CancelFunc
 	drain context.CancelFunc // ends the contexts of requests, for which long polls wait, too
 
-	newcomers newcomers
+	newcomers *newcomers
 }
 
 // NewHealthServer loads the certificates and returns a server that does not listen yet. An error
@@ -219,7 +220,7 @@ func (h *HealthServer) Stop(ctx context.Context) error {
 }
 
 func (h *HealthServer) newServing(ctx context.Context, addr net.Addr) *serving {
-	s := &serving{addr: addr, stopping: make(chan struct{}), ended: make(chan struct{})}
+	s := &serving{addr: addr, stopping: make(chan struct{}), ended: make(chan struct{}), newcomers: newNewcomers()}
 	s.stop = sync.OnceFunc(func() { close(s.stopping) })
 	s.limit, s.cut = context.WithCancel(context.WithoutCancel(ctx))
 	requests, drain := context.WithCancel(s.limit)
@@ -314,7 +315,7 @@ func (h *HealthServer) serve(ctx context.Context, s *serving, listener net.Liste
 	defer h.forget()
 	defer s.cut()
 	served := make(chan error, 1)
-	go func() { served <- s.server.ServeTLS(listener, "", "") }()
+	go func() { served <- s.server.ServeTLS(&doorkeeper{listener, s.newcomers}, "", "") }()
 	limit := s.limit
 	select {
 	case err := <-served:
@@ -353,8 +354,38 @@ func (h *HealthServer) forget() {
 // seconds.
 type newcomers struct {
 	mu     sync.Mutex
+	fewer  *sync.Cond // signalled when there is one less, or all are sent away
 	conns  map[net.Conn]struct{}
 	closed bool
+}
+
+func newNewcomers() *newcomers {
+	n := &newcomers{conns: map[net.Conn]struct{}{}}
+	n.fewer = sync.NewCond(&n.mu)
+	return n
+}
+
+// doorkeeper lets connections wait outside while there are many newcomers. Whoever can reach the
+// server, certificate or not, could otherwise use up the files that this process may have open, and
+// its elector would not reach its storage any more.
+type doorkeeper struct {
+	net.Listener
+
+	newcomers *newcomers
+}
+
+func (d *doorkeeper) Accept() (net.Conn, error) {
+	d.newcomers.awaitRoom()
+	return d.Listener.Accept()
+}
+
+// awaitRoom returns when there is room for one more, or nobody is let in any more.
+func (n *newcomers) awaitRoom() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for len(n.conns) >= maxNewcomers && !n.closed {
+		n.fewer.Wait()
+	}
 }
 
 // changed is the ConnState hook.
@@ -364,12 +395,10 @@ func (n *newcomers) changed(conn net.Conn, state http.ConnState) {
 	switch {
 	case state != http.StateNew:
 		delete(n.conns, conn)
+		n.fewer.Signal()
 	case n.closed:
 		hangUp(conn)
 	default:
-		if n.conns == nil {
-			n.conns = map[net.Conn]struct{}{}
-		}
 		n.conns[conn] = struct{}{}
 	}
 }
@@ -378,6 +407,7 @@ func (n *newcomers) close() {
 	n.mu.Lock()
 	conns := n.conns
 	n.conns, n.closed = nil, true
+	n.fewer.Broadcast()
 	n.mu.Unlock()
 	for conn := range conns {
 		hangUp(conn)

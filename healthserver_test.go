@@ -16,6 +16,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -620,6 +621,45 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestCrowdOfSilentConnectionsWaitsOutsideAndTheServerStillAnswersAndStops(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ca := newTestCA(t, "ca")
+		h, network := startOnPipe(t.Context(), t, ca, nil)
+		var inside atomic.Int64
+		crowd := func() {
+			for range 2 * maxNewcomers {
+				go func() {
+					if conn, err := network.dial(t.Context(), "", ""); err == nil {
+						inside.Add(1)
+						_, _ = io.Copy(io.Discard, conn)
+						inside.Add(-1)
+						conn.Close()
+					}
+				}()
+			}
+			synctest.Wait()
+			assert.EqualValues(t, maxNewcomers, inside.Load())
+		}
+		crowd()
+		client := testClient(t, ca, nil, func(transport *http.Transport) { transport.DialContext = network.dial })
+		begun := time.Now()
+		answer, err := request(t, client, http.MethodGet, pipeURL)
+		require.NoError(t, err)
+		assert.Equal(t, http.StatusOK, answer.StatusCode)
+		assert.LessOrEqual(t, time.Since(begun), 3*serverHeaderTimeout)
+
+		time.Sleep(time.Minute)
+		crowd()
+		client.CloseIdleConnections()
+		begun = time.Now()
+		require.NoError(t, h.Stop(t.Context()))
+		assert.Less(t, time.Since(begun), time.Second)
+		synctest.Wait()
+		assert.Zero(t, inside.Load())
+	})
 }
 
 func TestIdleConnectionsAreClosed(t *testing.T) {
