@@ -35,13 +35,21 @@ func (p peerFiles) files() []peerFile {
 	return []peerFile{{"--peer-ca", p.caFile}, {"--peer-cert", p.certFile}, {"--peer-key", p.keyFile}}
 }
 
-// load reads the files once, so that one that cannot be used is known at once, by flag and name.
-func (p peerFiles) load(what string) (*tls.Config, error) {
+// required names a file that is missing for what is to be done.
+func (p peerFiles) required(what string) error {
 	for _, f := range p.files() {
 		if f.name == "" {
-			return nil, usageErrorf("%s needs %s as well: the files of a certificate authority and of a certificate that it signed; make some with\n"+
+			return usageErrorf("%s needs %s as well: the files of a certificate authority and of a certificate that it signed; make some with\n"+
 				"  s3lect certs NAME", what, f.flag)
 		}
+	}
+	return nil
+}
+
+// load reads the files once, for one question. An error tells flag and name.
+func (p peerFiles) load(what string) (*tls.Config, error) {
+	if err := p.required(what); err != nil {
+		return nil, err
 	}
 	ca, err := os.ReadFile(p.caFile)
 	if err != nil {

@@ -28,7 +28,8 @@ func (p *peerOptions) addFlags(cmd *cobra.Command) {
 	f.BoolVar(&p.allowHandover, "allow-handover", false, "obey \"s3lect transfer\" and \"s3lect resign\" of other members")
 }
 
-// check names what is missing or cannot be used.
+// check names what is missing or cannot be used. The files are read with the rest of the elector's
+// configuration.
 func (p *peerOptions) check() error {
 	if p.listen == "" {
 		return p.checkOff()
@@ -36,8 +37,7 @@ func (p *peerOptions) check() error {
 	if _, _, err := splitAddress(p.listen); err != nil {
 		return usageErrorf("--peer-listen %q: %w", p.listen, err)
 	}
-	_, err := p.load("--peer-listen")
-	return err
+	return p.required("--peer-listen")
 }
 
 // checkOff refuses what would silently be of no effect.
@@ -84,13 +84,6 @@ const drainPatience = time.Second
 func (p *peerOptions) serve(ctx context.Context, elector s3lect.Elector, log *slog.Logger) (stop func(), err error) {
 	if p.listen == "" {
 		return func() {}, nil
-	}
-	config, err := p.load("--peer-listen")
-	if err != nil {
-		return nil, err
-	}
-	if err := p.expired(config, time.Now()); err != nil { // the election is better off with this member than without
-		log.Warn("other members refuse this certificate, so that the storage is read instead", "error", err)
 	}
 	server, err := s3lect.NewHealthServer(s3lect.HealthServerConfig{
 		BindAddress: p.listen, Elector: elector, Logger: log,
