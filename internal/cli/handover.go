@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -66,9 +67,10 @@ type handover struct {
 // handoverResult is what came of it. Its JSON form is part of the command's interface.
 type handoverResult struct {
 	Action string `json:"action"` // resign or transfer
-	// LeaderID and Term are of the leadership that was given up, where there is a record to read.
-	LeaderID string `json:"leaderID,omitempty"`
-	Term     int64  `json:"term,omitempty"`
+	// LeaderID and Term are of the leadership that was given up: by the record, or where there is
+	// none to read, by the leader's answer.
+	LeaderID string `json:"leaderID"`
+	Term     int64  `json:"term"`
 	Address  string `json:"address"` // that was asked
 	To       string `json:"to,omitempty"`
 	// Now is the record after the handover; absent without a storage.
@@ -145,10 +147,13 @@ func (a *App) handOver(ctx context.Context, o handover) error {
 	if o.addr == "" {
 		result.Address = before.LeaderAddr
 	}
-	if err := o.ask(ctx, client(config), result.Address); err != nil {
+	said, err := o.ask(ctx, client(config), result.Address)
+	if err != nil {
 		return err
 	}
-	if storage != nil {
+	if storage == nil {
+		result.LeaderID, result.Term = said.LeaderID, said.Term
+	} else {
 		now, err := o.awaitSuccessor(ctx, storage, before)
 		if err != nil {
 			return fmt.Errorf("the leader has obeyed, but who leads now is not known: %w", err)
@@ -199,11 +204,18 @@ func (a *App) presentLeader(ctx context.Context, o handover) (s3lect.Storage, re
 // maxAnswer is far more than any answer has.
 const maxAnswer = 64 << 10
 
+// obeyed is the answer of a leader that has given up its leadership.
+type obeyed struct {
+	Resigned bool   `json:"resigned"`
+	LeaderID string `json:"leaderID"`
+	Term     int64  `json:"term"`
+}
+
 // ask has the leader at an address give up its leadership, and returns when it has.
-func (o *handover) ask(ctx context.Context, c *http.Client, address string) error {
+func (o *handover) ask(ctx context.Context, c *http.Client, address string) (said obeyed, err error) {
 	host, port, err := splitAddress(address)
 	if err != nil {
-		return fmt.Errorf("the leader's address in the record, %q, is none: %w; name one with --addr", address, err)
+		return said, fmt.Errorf("the leader's address in the record, %q, is none: %w; name one with --addr", address, err)
 	}
 	target := url.URL{Scheme: "https", Host: net.JoinHostPort(host, port)}
 	target = *target.JoinPath(o.path, o.action())
@@ -214,18 +226,25 @@ func (o *handover) ask(ctx context.Context, c *http.Client, address string) erro
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, target.String(), http.NoBody)
 	if err != nil {
-		return err
+		return said, err
 	}
 	response, err := c.Do(request)
 	if err != nil {
-		return o.unanswered(plain(address), err)
+		return said, o.unanswered(plain(address), err)
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
-	if err != nil && response.StatusCode/100 == 2 {
-		return o.unanswered(plain(address), err)
+	switch {
+	case response.StatusCode != http.StatusOK:
+		return said, o.refusal(plain(address), response.StatusCode, string(body))
+	case err != nil:
+		return said, o.unanswered(plain(address), err)
 	}
-	return o.refusal(plain(address), response.StatusCode, string(body))
+	// Something else that holds a certificate of this authority may say 200 to everything.
+	if json.Unmarshal(body, &said) != nil || !said.Resigned {
+		return said, fmt.Errorf("%s does not answer like a leader that has obeyed: is the address right, and --peer-path %s? It said: %s", plain(address), o.path, plain(firstLine(string(body))))
+	}
+	return said, nil
 }
 
 // unanswered explains why there was no answer.
@@ -253,11 +272,9 @@ func (o *handover) unanswered(address string, err error) error {
 	return fmt.Errorf("ask %s: %w; whether it gave up the leadership is not known: see \"s3lect status\"", address, err)
 }
 
-// refusal explains an answer; nil for one that says that the leader has obeyed.
+// refusal explains an answer.
 func (o *handover) refusal(address string, status int, body string) error {
 	switch {
-	case status/100 == 2:
-		return nil
 	case status == http.StatusConflict:
 		return fmt.Errorf("%s does not lead (any more): %s", address, plain(firstLine(body)))
 	case status == http.StatusNotFound:

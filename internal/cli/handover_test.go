@@ -97,7 +97,7 @@ func TestTransferAsksTheLeaderAndTellsWhoLeadsThen(t *testing.T) {
 		asked <- r.Method + " " + r.URL.String()
 		put(t, storage, resignedRecord)
 		time.AfterFunc(50*time.Millisecond, func() { put(t, storage, nextRecord) })
-		w.WriteHeader(http.StatusOK)
+		obey(w, r)
 	})
 	put(t, storage, ledAt(address))
 	code, out, says := handOver(t, storage, "transfer", "--to", "b")
@@ -110,9 +110,10 @@ func TestResignInJSON(t *testing.T) {
 	t.Parallel()
 	storage := memory.New()
 	asked := make(chan string, 1)
-	address := leaderAt(t, func(_ http.ResponseWriter, r *http.Request) {
+	address := leaderAt(t, func(w http.ResponseWriter, r *http.Request) {
 		asked <- r.Method + " " + r.URL.String()
 		time.AfterFunc(50*time.Millisecond, func() { put(t, storage, nextRecord) }) // a storage that is slow to show it
+		obey(w, r)
 	})
 	put(t, storage, heldRecord) // whose address is another
 	code, out, says := handOver(t, storage, "resign", "--json", "--addr", address, "--peer-path", "/leader")
@@ -128,11 +129,15 @@ func TestResignInJSON(t *testing.T) {
 
 func TestResignWithoutAStorageTellsWhatTheLeaderSaid(t *testing.T) {
 	t.Parallel()
-	address := leaderAt(t, func(http.ResponseWriter, *http.Request) {})
+	address := leaderAt(t, obey)
 	made := certificates(t)
-	code, out, says := newTerminal(t).run(append([]string{"resign", "--addr", address}, asPeer(made.CA, made.Nodes[1].Pair)...)...)
+	args := append([]string{"resign", "--addr", address}, asPeer(made.CA, made.Nodes[1].Pair)...)
+	code, out, says := newTerminal(t).run(args...)
 	assert.Equal(t, exitOK, code, says)
-	assert.Equal(t, "the leader at "+address+" has stepped down\n", out)
+	assert.Equal(t, "a has stepped down\n", out)
+	code, out, says = newTerminal(t).run(append(args, "--json")...)
+	assert.Equal(t, exitOK, code, says)
+	assert.JSONEq(t, `{"action": "resign", "leaderID": "a", "term": 7, "address": "`+address+`"}`, out)
 }
 
 func TestWhatCameOfAHandoverIsTheExitStatus(t *testing.T) {
@@ -152,7 +157,10 @@ func TestWhatCameOfAHandoverIsTheExitStatus(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			storage := memory.New()
-			address := leaderAt(t, func(http.ResponseWriter, *http.Request) { put(t, storage, c.record) })
+			address := leaderAt(t, func(w http.ResponseWriter, r *http.Request) {
+				put(t, storage, c.record)
+				obey(w, r)
+			})
 			put(t, storage, ledAt(address))
 			code, out, says := handOver(t, storage, c.args[0], append(c.args[1:], "--timeout", "300ms")...)
 			assert.Equal(t, c.code, code, says)
@@ -201,7 +209,9 @@ func TestLeaderThatDoesNotObeyIsExplained(t *testing.T) {
 		"failure":        {answer(http.StatusInternalServerError, "the storage\x1b[2J is away\nand more"), `did not resign: status 500: "the storage\x1b[2J is away"`},
 		"redirect":       {http.RedirectHandler("https://"+elsewhere, http.StatusTemporaryRedirect).ServeHTTP, "answered with a redirect (307), and none is followed"},
 		"cut off":        {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "whether it gave up the leadership is not known"},
-		"silent":         {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "did not answer within 300ms; whether it gave up the leadership is not known"},
+		"other program":  {answer(http.StatusOK, "welcome"), "does not answer like a leader that has obeyed: is the address right, and --peer-path /health/leadership? It said: welcome"},
+		"not done":       {answer(http.StatusOK, `{"resigned": false}`), "does not answer like a leader that has obeyed"},
+		"silent":         {hangUp, "did not answer within 300ms; whether it gave up the leadership is not known"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -214,6 +224,17 @@ func TestLeaderThatDoesNotObeyIsExplained(t *testing.T) {
 		})
 	}
 	t.Cleanup(func() { assert.Empty(t, redirected) })
+}
+
+// hangUp says nothing, also when the client has gone.
+func hangUp(_ http.ResponseWriter, r *http.Request) {
+	<-r.Context().Done()
+	panic(http.ErrAbortHandler)
+}
+
+// obey is the answer of the leader of heldRecord.
+func obey(w http.ResponseWriter, _ *http.Request) {
+	_, _ = io.WriteString(w, `{"resigned":true,"leaderID":"a","term":7}`) // a client that has gone shows elsewhere
 }
 
 func answer(status int, body string) http.HandlerFunc {
@@ -296,7 +317,10 @@ func TestHandoverTakesNoDecisionFromTheEnvironment(t *testing.T) {
 	t.Parallel()
 	made := certificates(t)
 	storage := memory.New()
-	put(t, storage, ledAt(leaderAt(t, func(http.ResponseWriter, *http.Request) { put(t, storage, nextRecord) })))
+	put(t, storage, ledAt(leaderAt(t, func(w http.ResponseWriter, r *http.Request) {
+		put(t, storage, nextRecord)
+		obey(w, r)
+	})))
 	term := newTerminal(t).on(storage)
 	term.env = map[string]string{
 		"S3LECT_TO": "b", "S3LECT_ADDR": freePort(t), // of a candidate
