@@ -24,7 +24,8 @@ type Options struct {
 	Dir string
 	// Out is where the nodes' files go: NAME.pem and NAME-key.pem. Defaults to Dir.
 	Out string
-	// Names are those of the nodes. Each is a host name, and its certificate is good for it.
+	// Names are those of the nodes. Each is a host name or an IPv4 address, and its certificate is good
+	// for it.
 	Names []string
 	// Hosts are further host names and IP addresses that every certificate made now is good for.
 	// Defaults to localhost and its addresses.

@@ -358,6 +358,7 @@ func TestBadOptionsAreNamed(t *testing.T) {
 		{Options{Dir: dir, Names: []string{"-flag"}}, "must be a host name"},
 		{Options{Dir: dir, Names: []string{"a b"}}, "must be a host name"},
 		{Options{Dir: dir, Names: []string{"a:8443"}}, "must be a host name"},
+		{Options{Dir: dir, Names: []string{"fd00::1"}}, `name "fd00::1", an IPv6 address, cannot be the name of files`},
 		{Options{Dir: dir, Names: []string{long}}, "is 65 characters long; at most 64"},
 		{Options{Dir: dir, Names: []string{"CA"}}, `name "CA" is the certificate authority's`},
 		{Options{Dir: dir, Names: []string{"a-key"}}, `must not end in "-key"`},

@@ -54,6 +54,8 @@ func checkName(name string) error {
 		return fmt.Errorf("a name is empty")
 	case len(name) > maxName:
 		return fmt.Errorf("name %q is %d characters long; at most %d are allowed", name, len(name), maxName)
+	case net.ParseIP(name) != nil && !isHost(name):
+		return fmt.Errorf("name %q, an IPv6 address, cannot be the name of files: choose another, and give the address as a host", name)
 	case !isHost(name):
 		return fmt.Errorf("name %q must be a host name: letters, digits, hyphens, underscores, and dots between them", name)
 	case lower == authorityName:

@@ -15,9 +15,10 @@ const certsLong = `Make certificates with which the members of an election know 
 trying, and for small fleets without a certificate authority of their own.
 
 In --dir there is the authority, ca.pem and ca-key.pem; both are made where
-neither exists. For each NAME, the host name or IP address of a node, there will
-be NAME.pem and NAME-key.pem, good for serving and for asking. No file is ever
-overwritten: if one is in the way, nothing is made.
+neither exists. For each NAME, the host name or IPv4 address of a node, there
+will be NAME.pem and NAME-key.pem, good for serving and for asking (an IPv6
+address goes into --host). No file is ever overwritten: if one is in the way,
+nothing is made.
 
 A certificate is good for its name and for every --host, and where no --host is
 given also for localhost, 127.0.0.1 and ::1. Others reach a leader at the

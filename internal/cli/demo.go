@@ -19,8 +19,8 @@ At the end these audits are compared. The demo draws who believed what and when,
 and tells how long each failover took and for how long two processes believed to
 lead at once: that must be 0 ms.
 
-With --peers, the same scenario is played twice, which takes about a minute: the
-followers read the file first, and then ask the leader, over mutual TLS with
+With --peers, a shorter scenario is played twice, which takes about a minute:
+the followers read the file first, and then ask the leader, over mutual TLS with
 certificates made for the occasion. At the end, what that cost in requests and
 for how long nobody led stand side by side, as measured.
 

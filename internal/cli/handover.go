@@ -121,6 +121,9 @@ func (a *App) newResignCommand() *cobra.Command {
 func (o *handover) addFlags(cmd *cobra.Command) {
 	o.place.addFlags(cmd)
 	f := cmd.Flags()
+	for _, name := range []string{"store", "key"} {
+		f.Lookup(name).Usage = strings.Replace(f.Lookup(name).Usage, "(required)", "(required, but not with --addr)", 1)
+	}
 	f.StringVar(&o.addr, "addr", "", "`HOST:PORT` to ask at (default the address in the record)")
 	o.peerFiles.addFlags(cmd)
 	f.DurationVar(&o.timeout, "timeout", 30*time.Second, "`time` for the leader to end its work and answer, and once more for the next one to lead")
