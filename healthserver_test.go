@@ -636,7 +636,7 @@ func TestCrowdOfSilentConnectionsWaitsOutsideAndTheServerStillAnswersAndStops(t 
 						inside.Add(1)
 						_, _ = io.Copy(io.Discard, conn)
 						inside.Add(-1)
-						conn.Close()
+						_ = conn.Close()
 					}
 				}()
 			}
