@@ -260,11 +260,11 @@ func TestLongPollOutlivesTheTimeoutsOfItsServer(t *testing.T) {
 			server.StartTLS()
 			defer server.Close()
 			now := getAnnouncement(t, server.Client(), server.URL)
-			for range 2 {
-				next := getAnnouncement(t, server.Client(), server.URL+"?session="+now.Session+"&after="+strconv.FormatInt(now.Sequence, 10))
-				assert.Equal(t, now.Sequence+1, next.Sequence)
-				now = next
+			last, questions := now.Sequence+2, 0
+			for ; now.Sequence < last; questions++ { // a busy machine may renew after the end of a poll
+				now = getAnnouncement(t, server.Client(), server.URL+"?session="+now.Session+"&after="+strconv.FormatInt(now.Sequence, 10))
 			}
+			assert.LessOrEqual(t, questions, 10, "each waits for a renewal, or nearly as long")
 			require.NoError(t, e.Stop())
 		})
 	}
