@@ -37,7 +37,7 @@ func NewLeadershipHandler(elector Elector, logger *slog.Logger) http.HandlerFunc
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		if session != "" && !extendDeadlines(w, req, pollLimit(elector.GetConfig())) {
+		if session != "" && !extendDeadlines(w, req, pollLimit(configOf(elector))) {
 			session = ""
 		}
 		w.Header().Set("Cache-Control", "no-store")
@@ -104,7 +104,10 @@ func leadershipAnswer(ctx context.Context, elector Elector, session string, afte
 	if !elector.IsLeader() { // first, so that the status is that of a leader
 		return nil, false, nil
 	}
-	status, config := elector.GetLeadershipStatus(), elector.GetConfig()
+	status, config := elector.GetLeadershipStatus(), configOf(elector)
+	if status == nil {
+		status = &LeadershipStatus{}
+	}
 	body, err = json.Marshal(LeaderRecord{
 		LeaderID:    config.ServerID,
 		LeaderAddr:  config.ServerAddr,
@@ -113,4 +116,14 @@ func leadershipAnswer(ctx context.Context, elector Elector, session string, afte
 		LeaseMillis: config.LeaderTimeout.Milliseconds(),
 	})
 	return body, true, err
+}
+
+// configOf returns the elector's configuration with the defaults, which people's fakes may lack.
+func configOf(elector Elector) *ElectorConfig {
+	config := &ElectorConfig{}
+	if given := elector.GetConfig(); given != nil {
+		*config = *given
+	}
+	config.setDefaults()
+	return config
 }
