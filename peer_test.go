@@ -215,6 +215,35 @@ func TestQuestionUnderWayIsPutAgainByAnotherClientWithoutAFailure(t *testing.T) 
 	})
 }
 
+// startLogged starts a follower in peer mode that asks by the given transport.
+func startLogged(t *testing.T, rt http.RoundTripper, storage Storage, id string, log *lockedBuffer) *S3Elector {
+	t.Helper()
+	config := testConfig(id)
+	config.ServerAddr, config.PeerMode = id+".example:8443", true
+	machine := *env.System()
+	machine.PeerTransport = rt
+	e, err := NewS3Elector(S3ElectorOptions{Config: config, Storage: storage, Logger: slog.New(slog.NewTextHandler(log, nil)), Env: &machine})
+	require.NoError(t, err)
+	require.NoError(t, e.Start(t.Context()))
+	return e
+}
+
+func TestEndpointAtAnotherPathIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		storage, n := newMemStorage(), newNetwork()
+		leader := startPeer(t, n, storage, "a")
+		require.NoError(t, leader.WaitForLeadership(soon(t)))
+		n.serve("a.example:8443", http.NotFoundHandler()) // the endpoint is mounted elsewhere
+		var log lockedBuffer
+		follower := startLogged(t, n, storage, "b", &log)
+		time.Sleep(10 * time.Minute)
+		assert.NotEmpty(t, follower.GetLeadershipStatus().PeerError)
+		assert.Contains(t, log.String(), "cannot ask")
+		require.NoError(t, leader.Stop())
+		require.NoError(t, follower.Stop())
+	})
+}
+
 // answering is a peer that gives one answer to everybody.
 func answering(status int, header http.Header, body string) http.RoundTripper {
 	return roundTripper(func(*http.Request) (*http.Response, error) {

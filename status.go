@@ -61,7 +61,8 @@ type LeadershipStatus struct {
 	// counts; the zero time if it never did.
 	PeerLastSeen time.Time `json:"peerLastSeen"`
 	// PeerError says why the last question to the leader was of no use, so that the storage is read
-	// instead; empty when it was of use, and outside of peer mode.
+	// instead; empty when it was of use, when the leader has said, once, that it leads no longer, and
+	// outside of peer mode.
 	PeerError string `json:"peerError,omitempty"`
 
 	// Term is the term of the record last seen, resigned or not.

@@ -185,6 +185,10 @@ func (m *Machine) Reply(now Instant, w *Word, err error) {
 		err = m.judge(w)
 		stranger = err != nil
 	}
+	if errors.Is(err, ErrNotLeading) && p.err != nil {
+		// Once is what a handover looks like. Twice, with a record that still names it, is worth telling.
+		err = fmt.Errorf("the leader on record answers at %s that it does not lead: is this the path of its endpoint?", q.Addr)
+	}
 	p.err = err
 	m.emit(Event{Kind: Asked, Err: err})
 	if err != nil {
