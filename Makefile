@@ -32,6 +32,9 @@ TESTFLAGS   ?=
 # Systems on which the code must compile, tests included. The last one has 32-bit words.
 PLATFORMS ?= windows/amd64 darwin/arm64 freebsd/amd64 linux/386
 
+# What make failover runs: without and with peer mode, and a peer that lies.
+MEASUREMENTS := TestFailoverStaysWithinItsBounds|TestRequestsPerHourOfASteadyElection|TestPeers.*|TestRequestsPerHourOfPeers|TestHundredPeersDoNotStampede|TestLyingPeerDelaysTheFailoverByThreeLeases
+
 TOOLS := golangci-lint versitygw benchstat
 
 ##@ Every day
@@ -87,8 +90,7 @@ mutants: ## Make deliberate mistakes in the protocol; the simulation must catch 
 
 .PHONY: failover
 failover: ## Measure failover and handoff over CRASHES simulated crashes, and requests per hour
-	$(GO) test -run '^(TestFailoverStaysWithinItsBounds|TestRequestsPerHourOfASteadyElection)$$' -count=1 -timeout=30m -v \
-		$(TESTFLAGS) ./internal/sim -args -sim.crashes=$(CRASHES)
+	$(GO) test -run '^($(MEASUREMENTS))$$' -count=1 -timeout=30m -v $(TESTFLAGS) ./internal/sim -args -sim.crashes=$(CRASHES)
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME

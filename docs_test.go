@@ -60,14 +60,29 @@ func readmeHooks(config *s3lect.ElectorConfig, scheduler switchable) {
 	config.OnLoseLeadership = func(ctx context.Context) error { return scheduler.Off(ctx) }
 }
 
-var _ = []any{readmeLead, readmeGuard, readmeHooks}
+func readmePeers(ctx context.Context, config *s3lect.ElectorConfig, elector *s3lect.S3Elector) error {
+	config.PeerMode = true // the others find this member at ServerAddr
+	config.PeerCAFile, config.PeerCertFile, config.PeerKeyFile = "ca.pem", "node-a.pem", "node-a-key.pem"
+
+	server, err := s3lect.NewHealthServer(s3lect.HealthServerConfig{
+		BindAddress: ":8443", CertFile: "node-a.pem", KeyFile: "node-a-key.pem", ClientCAFile: "ca.pem",
+		Elector: elector,
+	})
+	if err != nil {
+		return err
+	}
+	err = server.Start(ctx) // and server.Stop after the elector's
+	return err
+}
+
+var _ = []any{readmeLead, readmeGuard, readmeHooks, readmePeers}
 
 func TestCodeOfTheREADMECompiles(t *testing.T) {
 	t.Parallel()
 	compiled, err := os.ReadFile("docs_test.go")
 	require.NoError(t, err)
 	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllSubmatch(readFile(t, "README.md"), -1)
-	require.Len(t, blocks, 3)
+	require.Len(t, blocks, 4)
 	for _, block := range blocks {
 		assert.Contains(t, unindented(compiled), unindented(block[1]))
 	}

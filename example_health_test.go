@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"math/big"
@@ -99,6 +100,78 @@ func ExampleNewLeadershipHandler_existingMux() {
 	// Output:
 	// 200 the shop
 	// 404 not the leader
+}
+
+// In peer mode followers learn from the leader itself, and hardly read the storage. Each member shows
+// its certificate, asking and answering; all files may be replaced at any time.
+func ExampleElectorConfig_peerMode() {
+	certFile, keyFile, caFile, cleanUp := newExampleCertificates()
+	defer cleanUp()
+
+	ctx := context.Background()
+	storage := memory.New()
+	join := func(id string) (elector *s3lect.S3Elector, leave func()) {
+		elector = newExampleElector(id, storage)
+		server, err := s3lect.NewHealthServer(s3lect.HealthServerConfig{
+			BindAddress:  "127.0.0.1:0",
+			CertFile:     certFile, // for its address
+			KeyFile:      keyFile,
+			ClientCAFile: caFile,
+			Elector:      elector,
+		})
+		if err != nil {
+			panic(err)
+		}
+		if err := server.Start(ctx); err != nil {
+			panic(err)
+		}
+		err = elector.UpdateConfig(s3lect.ElectorConfig{
+			LockfilePath: "scheduler.json",
+			ServerID:     id,
+			ServerAddr:   server.Addr().String(), // where the others find it
+			PeerMode:     true,
+			PeerCertFile: certFile,
+			PeerKeyFile:  keyFile,
+			PeerCAFile:   caFile,
+		})
+		if err != nil {
+			panic(err)
+		}
+		if err := elector.Start(ctx); err != nil {
+			panic(err)
+		}
+		return elector, func() {
+			if err := errors.Join(elector.Stop(), server.Stop(ctx)); err != nil { // in this order
+				panic(err)
+			}
+		}
+	}
+
+	leader, leave := join("replica-1")
+	defer leave()
+	if err := leader.WaitForLeadership(ctx); err != nil {
+		panic(err)
+	}
+	follower, leave := join("replica-2")
+	defer leave()
+	for status := (&s3lect.LeadershipStatus{}); status.PeerLastSeen.IsZero(); {
+		var err error
+		if status, err = follower.WaitForNextElection(ctx, status.LastElectionTime); err != nil {
+			panic(err)
+		}
+	}
+	fmt.Println("replica-2 has heard", follower.LeaderID())
+
+	if err := leader.TransferLeadership(ctx, "replica-2"); err != nil {
+		panic(err)
+	}
+	if err := follower.WaitForLeadership(ctx); err != nil { // takes a moment, not a lease
+		panic(err)
+	}
+	fmt.Println("replica-2 leads with term", follower.Term())
+	// Output:
+	// replica-2 has heard replica-1
+	// replica-2 leads with term 2
 }
 
 func newExampleClient(certFile, keyFile, caFile string) (*http.Client, error) {

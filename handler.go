@@ -1,6 +1,7 @@
 package s3lect
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -19,7 +20,7 @@ import (
 // With an elector that is an [Announcer] the answer is an [Announcement], and followers can wait for
 // the next: GET ?session=S&after=N is answered when there is something later than the write N of
 // session S, at once when the leadership has ended, and at the latest after PollMillis. For that the
-// handler moves the server's deadlines for this one request; where it cannot (a middleware whose
+// handler moves the server's deadline for this one answer; where it cannot (a middleware whose
 // ResponseWriter has no Unwrap method, in a server with time-outs), it answers at once, and
 // followers ask more seldom.
 func NewLeadershipHandler(elector Elector, logger *slog.Logger) http.HandlerFunc {
@@ -37,7 +38,7 @@ func NewLeadershipHandler(elector Elector, logger *slog.Logger) http.HandlerFunc
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		if session != "" && !extendDeadlines(w, req, pollLimit(configOf(elector))) {
+		if session != "" && !extendDeadline(w, req, pollLimit(configOf(elector))) {
 			session = ""
 		}
 		w.Header().Set("Cache-Control", "no-store")
@@ -76,22 +77,17 @@ func pollOf(req *http.Request) (session string, after int64, err error) {
 // pollSlack is the time to write an answer in, when a long poll has come to its end.
 const pollSlack = 10 * time.Second
 
-// extendDeadlines makes room for a long poll in a server that limits the time of a request. It
+// extendDeadline makes room for a long poll in a server that limits the time of a request. It
 // reports whether there is.
-func extendDeadlines(w http.ResponseWriter, req *http.Request, poll time.Duration) bool {
+func extendDeadline(w http.ResponseWriter, req *http.Request, poll time.Duration) bool {
 	server, ok := req.Context().Value(http.ServerContextKey).(*http.Server)
 	if !ok {
 		return true // nothing that limits it
 	}
-	controller := http.NewResponseController(w)
-	until := time.Now().Add(poll + pollSlack)
-	// The deadline for reading, too: when it passes, HTTP/1.1 takes the client for gone.
-	if server.ReadTimeout > 0 {
-		if controller.SetReadDeadline(until) != nil {
-			return false
-		}
+	if server.WriteTimeout <= 0 {
+		return true // net/http has lifted ReadTimeout when it had read the request
 	}
-	return server.WriteTimeout <= 0 || controller.SetWriteDeadline(until) == nil
+	return http.NewResponseController(w).SetWriteDeadline(time.Now().Add(poll+pollSlack)) == nil
 }
 
 // leadershipAnswer returns the body that tells of the leadership, and whether there is one to tell of.
@@ -109,8 +105,9 @@ func leadershipAnswer(ctx context.Context, elector Elector, session string, afte
 		status = &LeadershipStatus{}
 	}
 	body, err = json.Marshal(LeaderRecord{
-		LeaderID:    config.ServerID,
-		LeaderAddr:  config.ServerAddr,
+		// The configuration may be that of the next contest already. The status of a fake may be bare.
+		LeaderID:    cmp.Or(status.LeaderID, config.ServerID),
+		LeaderAddr:  cmp.Or(status.LeaderAddr, config.ServerAddr),
 		LastUpdated: status.LeaderLastSeen,
 		Term:        status.Term,
 		LeaseMillis: config.LeaderTimeout.Milliseconds(),

@@ -128,8 +128,10 @@ func TestHandoverRequestsThatCannotBeCarriedOut(t *testing.T) {
 	e.resign = func(context.Context, string) error { return ErrNotLeader }
 	assert.Equal(t, http.StatusConflict, post("/resign").StatusCode, "it lost the leadership meanwhile")
 
-	e.leads = false
+	e.leads, e.resigned = false, nil
+	e.resign = func(context.Context, string) error { return nil }
 	answer = post("/transfer?to=b")
+	assert.Empty(t, e.resigned)
 	assert.Equal(t, http.StatusConflict, answer.StatusCode)
 	assert.Contains(t, answer.body, `not the leader: that is "b" at 10.0.0.2:8443`)
 }
@@ -195,34 +197,38 @@ func TestHandoverThatIsNotConfirmedInTimeSaysSo(t *testing.T) {
 
 func TestHandoverGoesOnWhenItsClientLeavesAndTheServerStops(t *testing.T) {
 	t.Parallel()
-	e := newResigningElector()
-	begun, release, seen := make(chan struct{}), make(chan struct{}), make(chan error, 1)
-	e.resign = func(ctx context.Context, _ string) error {
-		close(begun)
-		<-release
-		seen <- ctx.Err()
-		return nil
-	}
-	ca := newTestCA(t, "ca")
-	cert := ca.issue(t, "operator")
-	h, target := startHealthServer(t, HealthServerConfig{
-		Certificate: ca.issue(t, "server"), ClientCACert: ca.pem, AllowHandover: true, Elector: e,
-	}, time.Now)
-	asking, leave := context.WithCancel(t.Context())
-	asked, stopped := make(chan error), make(chan error)
-	client, req := testClient(t, ca, &cert), question(t, target+"/resign").WithContext(asking)
-	req.Method = http.MethodPost
-	go func() {
-		_, err := carry(client.Transport, req)
-		asked <- err
-	}()
-	<-begun
-	leave()
-	require.Error(t, <-asked)
-	go func() { stopped <- h.Stop(t.Context()) }()
-	close(release)
-	require.NoError(t, <-seen)
-	require.NoError(t, <-stopped)
+	synctest.Test(t, func(t *testing.T) {
+		ca, e, network := newTestCA(t, "ca"), newResigningElector(), newPipeNet()
+		release, seen := make(chan struct{}), make(chan error, 1)
+		e.resign = func(ctx context.Context, _ string) error {
+			<-release
+			seen <- ctx.Err()
+			return nil
+		}
+		h, err := newHealthServer(HealthServerConfig{
+			BindAddress: ":1", Certificate: ca.issue(t, "server"), ClientCACert: ca.pem, AllowHandover: true, Elector: e, Logger: quiet(),
+		}, time.Now)
+		require.NoError(t, err)
+		require.NoError(t, h.start(t.Context(), network.listen))
+		cert := ca.issue(t, "operator")
+		client := testClient(t, ca, &cert, func(transport *http.Transport) { transport.DialContext = network.dial })
+		asking, leave := context.WithCancel(t.Context())
+		req := question(t, pipeURL+"/resign").WithContext(asking)
+		req.Method = http.MethodPost
+		asked, stopped := make(chan error), make(chan error)
+		go func() {
+			_, err := carry(client.Transport, req)
+			asked <- err
+		}()
+		synctest.Wait()
+		leave()
+		require.Error(t, <-asked)
+		go func() { stopped <- h.Stop(t.Context()) }()
+		synctest.Wait()
+		close(release)
+		require.NoError(t, <-seen)
+		require.NoError(t, <-stopped)
+	})
 }
 
 func TestRealLeadershipIsHandedOver(t *testing.T) {

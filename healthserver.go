@@ -22,6 +22,7 @@ const (
 	serverPingInterval  = 30 * time.Second // on an HTTP/2 connection from which nothing is heard
 	serverPingTimeout   = 10 * time.Second
 	serverDrainTimeout  = 5 * time.Second // when the context of Start has ended
+	serverNewsTimeout   = 3 * time.Second // of which long polls may go on waiting for news
 	maxServerHeader     = 16 << 10        // bytes
 	maxServerStreams    = 100             // requests at once on one HTTP/2 connection
 )
@@ -88,6 +89,7 @@ type serving struct {
 	// limit ends when requests under way are waited for no longer.
 	limit context.Context
 	cut   context.CancelFunc
+	drain context.CancelFunc // ends the contexts of requests, for which long polls wait, too
 
 	newcomers newcomers
 }
@@ -157,8 +159,10 @@ func (c *HealthServerConfig) certificate(load certificateLoader) (*reloading[*tl
 }
 
 // Start listens and serves in the background. An address that cannot be bound is an error here.
-// When ctx ends, the server stops as by Stop, within five seconds. A stopped server can be started
-// again. The error is ErrAlreadyStarted on one that runs or is still stopping.
+// When ctx ends, the server stops within five seconds; for the first three of them, followers that
+// wait for news still do so, since an elector with the same context is about to tell them of its
+// resignation. A stopped server can be started again. The error is ErrAlreadyStarted on one that
+// runs or is still stopping.
 func (h *HealthServer) Start(ctx context.Context) error {
 	return h.start(ctx, func() (net.Listener, error) {
 		var listen net.ListenConfig
@@ -193,7 +197,8 @@ func (h *HealthServer) Addr() net.Addr {
 
 // Stop accepts nothing new, has the requests under way answered, those that wait for news at once,
 // and ends the server. What has not been answered when ctx ends is cut off, and the error is that
-// of ctx. On a server that is not running it does nothing.
+// of ctx. On a server that is not running it does nothing. Stop the elector first: then followers
+// are told of its resignation, and need not find it on the storage.
 func (h *HealthServer) Stop(ctx context.Context) error {
 	h.mu.Lock()
 	s := h.serving
@@ -202,6 +207,7 @@ func (h *HealthServer) Stop(ctx context.Context) error {
 		return nil
 	}
 	s.stop()
+	s.drain()
 	select {
 	case <-s.ended:
 		return nil
@@ -217,6 +223,7 @@ func (h *HealthServer) newServing(ctx context.Context, addr net.Addr) *serving {
 	s.stop = sync.OnceFunc(func() { close(s.stopping) })
 	s.limit, s.cut = context.WithCancel(context.WithoutCancel(ctx))
 	requests, drain := context.WithCancel(s.limit)
+	s.drain = drain
 	s.server = &http.Server{
 		Handler:           h.handler(s.limit),
 		BaseContext:       func(net.Listener) context.Context { return requests },
@@ -236,10 +243,7 @@ func (h *HealthServer) newServing(ctx context.Context, addr net.Addr) *serving {
 		},
 		ErrorLog: slog.NewLogLogger(h.refusals, slog.LevelWarn),
 	}
-	s.server.RegisterOnShutdown(func() {
-		drain() // long polls wait for the end of their context, too
-		s.newcomers.close()
-	})
+	s.server.RegisterOnShutdown(s.newcomers.close)
 	return s
 }
 
@@ -311,6 +315,7 @@ func (h *HealthServer) serve(ctx context.Context, s *serving, listener net.Liste
 		var cancel context.CancelFunc
 		limit, cancel = context.WithTimeout(limit, serverDrainTimeout)
 		defer cancel()
+		defer time.AfterFunc(serverNewsTimeout, s.drain).Stop()
 	}
 	if err := s.server.Shutdown(limit); err != nil {
 		h.config.Logger.Warn("cut off requests to the leadership endpoint that took too long", "error", err)
@@ -349,7 +354,7 @@ func (n *newcomers) changed(conn net.Conn, state http.ConnState) {
 	case state != http.StateNew:
 		delete(n.conns, conn)
 	case n.closed:
-		_ = conn.Close() // there was nothing on it that could get lost
+		hangUp(conn)
 	default:
 		if n.conns == nil {
 			n.conns = map[net.Conn]struct{}{}
@@ -364,6 +369,15 @@ func (n *newcomers) close() {
 	n.conns, n.closed = nil, true
 	n.mu.Unlock()
 	for conn := range conns {
-		_ = conn.Close() // as above
+		hangUp(conn)
 	}
+}
+
+// hangUp closes a connection on which there is nothing that could get lost, without the farewell of
+// TLS, for which a client can keep one waiting.
+func hangUp(conn net.Conn) {
+	if secure, ok := conn.(*tls.Conn); ok {
+		conn = secure.NetConn()
+	}
+	_ = conn.Close() // an error would say that it is closed already
 }

@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"math/big"
 	"net"
@@ -337,29 +338,6 @@ func TestStopAnswersRequestsThatWaitAndEndsEverything(t *testing.T) {
 	}
 }
 
-func TestStopCutsOffWhatIsNotAnsweredInTime(t *testing.T) {
-	t.Parallel()
-	ca, begun, release := newTestCA(t, "ca"), make(chan struct{}), make(chan struct{})
-	h, url := startHealthServer(t, HealthServerConfig{Certificate: ca.issue(t, "server")}, time.Now, func(h *HealthServer) {
-		h.leadership = func(http.ResponseWriter, *http.Request) {
-			close(begun)
-			<-release
-		}
-	})
-	defer close(release)
-	client, req, asked := testClient(t, ca, nil), question(t, url), make(chan error)
-	go func() {
-		_, err := carry(client.Transport, req)
-		asked <- err
-	}()
-	<-begun
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	require.ErrorIs(t, h.Stop(ctx), context.Canceled)
-	require.Error(t, <-asked)
-	assert.Nil(t, h.Addr())
-}
-
 // The following run in fake time, on a network in memory.
 
 // startOnPipe starts a server, and returns a client for it.
@@ -402,6 +380,89 @@ func TestContextOfStartDrainsWithinABound(t *testing.T) {
 	})
 }
 
+func TestStopCutsOffWhatIsNotAnsweredInTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ca, release := newTestCA(t, "ca"), make(chan struct{})
+		h, network := startOnPipe(t.Context(), t, ca, func(h *HealthServer) {
+			h.leadership = func(http.ResponseWriter, *http.Request) { <-release }
+		})
+		client := testClient(t, ca, nil, func(transport *http.Transport) { transport.DialContext = network.dial })
+		req, asked := question(t, pipeURL), make(chan error)
+		go func() {
+			_, err := carry(client.Transport, req)
+			asked <- err
+		}()
+		synctest.Wait()
+		begun := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		require.ErrorIs(t, h.Stop(ctx), context.DeadlineExceeded)
+		assert.Equal(t, time.Second, time.Since(begun))
+		require.Error(t, <-asked)
+		assert.Nil(t, h.Addr())
+		close(release)
+	})
+}
+
+func TestStopDoesNotWaitForConnectionsThatAskNothing(t *testing.T) {
+	t.Parallel()
+	for _, protocol := range []string{"http/1.1", "h2"} {
+		t.Run(protocol, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				ca := newTestCA(t, "ca")
+				h, network := startOnPipe(t.Context(), t, ca, nil)
+				for _, greet := range []bool{false, true} {
+					conn, err := network.dial(t.Context(), "", "")
+					require.NoError(t, err)
+					if greet {
+						shake(t, conn, ca, protocol)
+					}
+				}
+				synctest.Wait()
+				begun := time.Now()
+				require.NoError(t, h.Stop(t.Context()))
+				assert.Less(t, time.Since(begun), time.Second)
+			})
+		})
+	}
+}
+
+func TestContextOfStartLeavesFollowersTheTimeToBeToldOfAResignation(t *testing.T) {
+	t.Parallel()
+	for _, resigns := range []time.Duration{time.Second, time.Hour} {
+		t.Run(resigns.String(), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				ca := newTestCA(t, "ca")
+				ctx, cancel := context.WithCancel(t.Context())
+				h, network := startOnPipe(ctx, t, ca, func(h *HealthServer) {
+					h.leadership = func(_ http.ResponseWriter, req *http.Request) {
+						select {
+						case <-time.After(resigns):
+						case <-req.Context().Done():
+						}
+					}
+				})
+				client := testClient(t, ca, nil, func(transport *http.Transport) { transport.DialContext = network.dial })
+				req, asked := question(t, pipeURL), make(chan error)
+				go func() {
+					_, err := carry(client.Transport, req)
+					asked <- err
+				}()
+				synctest.Wait()
+				begun, ended := time.Now(), h.serving.ended
+				cancel()
+				require.NoError(t, <-asked)
+				assert.Equal(t, min(resigns, serverNewsTimeout), time.Since(begun))
+				<-ended
+				assert.Less(t, time.Since(begun), serverDrainTimeout)
+			})
+		})
+	}
+}
+
 func TestLongPollOutlastsTheServersTimeoutsIfItMovesItsDeadlines(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*http.Transport){"HTTP/2": func(*http.Transport) {}, "HTTP/1.1": onlyHTTP1} {
@@ -442,6 +503,55 @@ func TestLongPollOutlastsTheServersTimeoutsIfItMovesItsDeadlines(t *testing.T) {
 	}
 }
 
+func TestFollowersWaitAtTheHealthServerForRenewalsAnHourApartAndForItsStop(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*http.Transport){"HTTP/2": func(*http.Transport) {}, "HTTP/1.1": onlyHTTP1} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				const renewal = 40 * time.Minute
+				ca := newTestCA(t, "ca")
+				e := ledBy(t, newMemStorage(), func(c *ElectorConfig) {
+					c.LeaderTimeout, c.FrequentInterval = time.Hour, renewal
+				})
+				h, network := startOnPipe(t.Context(), t, ca, func(h *HealthServer) {
+					h.leadership = NewLeadershipHandler(e, quiet())
+				})
+				client := testClient(t, ca, nil, change, func(transport *http.Transport) { transport.DialContext = network.dial })
+				now := getAnnouncement(t, client, pipeURL)
+				poll := func() string {
+					return fmt.Sprintf("%s?session=%s&after=%d", pipeURL, now.Session, now.Sequence)
+				}
+				now = getAnnouncement(t, client, poll()) // whatever is left of the first interval
+				for range 3 {
+					begun := time.Now()
+					next := getAnnouncement(t, client, poll())
+					assert.Equal(t, now.Sequence+1, next.Sequence)
+					assert.InDelta(t, renewal, time.Since(begun), float64(time.Minute))
+					now = next
+				}
+
+				answered := make(chan int)
+				req := question(t, poll())
+				go func() {
+					answer, err := carry(client.Transport, req)
+					if assert.NoError(t, err, "it is answered before the server ends") {
+						answered <- answer.StatusCode
+					}
+				}()
+				synctest.Wait()
+				begun := time.Now()
+				go func() { assert.NoError(t, h.Stop(t.Context())) }()
+				assert.Equal(t, http.StatusOK, <-answered, "the leadership goes on")
+				assert.Less(t, time.Since(begun), time.Second)
+				client.CloseIdleConnections()
+				require.NoError(t, h.Stop(t.Context()))
+				require.NoError(t, e.Stop())
+			})
+		})
+	}
+}
+
 func TestSlowClientsAreCutOff(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -466,7 +576,7 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 			return secure
 		}, serverHeaderTimeout},
 		"no HTTP/2 preface": {func(t *testing.T, conn net.Conn, ca *testCA) net.Conn { t.Helper(); return shake(t, conn, ca, "h2") }, serverTimeout},
-		"no HTTP/2 stream": {func(t *testing.T, conn net.Conn, ca *testCA) net.Conn {
+		"no answer to pings": {func(t *testing.T, conn net.Conn, ca *testCA) net.Conn {
 			t.Helper()
 			secure := shake(t, conn, ca, "h2")
 			go func() {
@@ -474,7 +584,7 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 				assert.NoError(t, err)
 			}()
 			return secure
-		}, serverIdleTimeout},
+		}, serverPingInterval + serverPingTimeout},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -486,9 +596,40 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 				begun := time.Now()
 				_, err = io.Copy(io.Discard, c.say(t, conn, ca))
 				assert.NotErrorIs(t, err, os.ErrDeadlineExceeded)
-				assert.LessOrEqual(t, time.Since(begun), c.limit)
+				assert.Equal(t, c.limit, time.Since(begun))
 				require.NoError(t, conn.Close())
 				time.Sleep(time.Minute) // until the client has noticed
+				require.NoError(t, h.Stop(t.Context()))
+			})
+		})
+	}
+}
+
+func TestIdleConnectionsAreClosed(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*http.Transport){"HTTP/2": func(*http.Transport) {}, "HTTP/1.1": onlyHTTP1} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				ca, dials := newTestCA(t, "ca"), 0
+				h, network := startOnPipe(t.Context(), t, ca, nil)
+				client := testClient(t, ca, nil, change, func(transport *http.Transport) {
+					transport.DialContext = func(ctx context.Context, kind, addr string) (net.Conn, error) {
+						dials++
+						return network.dial(ctx, kind, addr)
+					}
+				})
+				for _, pause := range []time.Duration{0, serverIdleTimeout - time.Second, serverIdleTimeout + 10*time.Second} {
+					time.Sleep(pause)
+					_, err := request(t, client, http.MethodGet, pipeURL)
+					require.NoError(t, err)
+					want := 1
+					if pause > serverIdleTimeout {
+						want = 2
+					}
+					assert.Equal(t, want, dials, pause)
+				}
+				client.CloseIdleConnections()
 				require.NoError(t, h.Stop(t.Context()))
 			})
 		})

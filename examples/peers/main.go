@@ -112,7 +112,8 @@ func (r *replica) serve(ctx context.Context, elector *s3lect.S3Elector) (*s3lect
 	if err != nil {
 		return nil, err
 	}
-	return server, server.Start(context.WithoutCancel(ctx)) // it ends after the contest
+	err = server.Start(context.WithoutCancel(ctx)) // it ends after the contest
+	return server, err
 }
 
 // watch tells whom this replica follows.

@@ -209,6 +209,19 @@ func TestNoFileIsEverOverwritten(t *testing.T) {
 	require.ErrorContains(t, err, "nothing was made", "nor is a link followed")
 }
 
+// A file can also appear after it was looked for.
+func TestFileThatAppearsMeanwhileIsKept(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "a.pem")
+	require.NoError(t, os.WriteFile(path, []byte("precious"), 0o600))
+	var all files
+	require.ErrorIs(t, all.create(file{path, []byte("x"), 0o600}), fs.ErrExist)
+	require.ErrorIs(t, all.rollBack(fs.ErrExist), fs.ErrExist)
+	kept, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.Equal(t, "precious", string(kept))
+}
+
 // Two runs at once see the same empty directory. One of them makes everything.
 func TestRunsAtOnceDoNotMixTheirFiles(t *testing.T) {
 	t.Parallel()

@@ -27,13 +27,15 @@ import (
 )
 
 // members are the certificates of an election: those of a and b, made once for all tests.
-var members = sync.OnceValues(func() (*certs.Result, error) {
-	dir, err := os.MkdirTemp("", "s3lect-cli-test-")
-	if err != nil {
+var members = sync.OnceValues(func() (made *certs.Result, err error) {
+	if membersDir, err = os.MkdirTemp("", "s3lect-cli-test-"); err != nil {
 		return nil, err
 	}
-	return certs.Make(certs.Options{Dir: dir, Names: []string{"a", "b"}})
+	return certs.Make(certs.Options{Dir: membersDir, Names: []string{"a", "b"}})
 })
+
+// membersDir is removed when all tests have ended.
+var membersDir string
 
 func certificates(t *testing.T) *certs.Result {
 	t.Helper()
@@ -110,7 +112,7 @@ func TestResignInJSON(t *testing.T) {
 	asked := make(chan string, 1)
 	address := leaderAt(t, func(_ http.ResponseWriter, r *http.Request) {
 		asked <- r.Method + " " + r.URL.String()
-		put(t, storage, nextRecord)
+		time.AfterFunc(50*time.Millisecond, func() { put(t, storage, nextRecord) }) // a storage that is slow to show it
 	})
 	put(t, storage, heldRecord) // whose address is another
 	code, out, says := handOver(t, storage, "resign", "--json", "--addr", address, "--peer-path", "/leader")
@@ -144,6 +146,7 @@ func TestWhatCameOfAHandoverIsTheExitStatus(t *testing.T) {
 		"nobody claims":       {[]string{"resign"}, resignedRecord, exitNobody, "a has stepped down: nobody leads: the last leader has resigned\n"},
 		"the heir is missing": {[]string{"transfer", "--to", "b"}, resignedRecord, exitNobody, "Whether there is a candidate of the name b nobody can tell"},
 		"another one leads":   {[]string{"transfer", "--to", "c"}, nextRecord, exitFailure, "a has handed over to c: b leads with term 8\nc did not claim within a lease: is there a candidate of this name?\n"},
+		"nothing has changed": {[]string{"resign"}, heldRecord, exitFailure, "a has stepped down, but the record has not changed\n"},
 		"the record is bad":   {[]string{"resign"}, badRecord, exitBad, "not a leader record"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -292,16 +295,19 @@ func TestPeerFilesAreCheckedByFlagAndName(t *testing.T) {
 func TestHandoverTakesNoDecisionFromTheEnvironment(t *testing.T) {
 	t.Parallel()
 	made := certificates(t)
-	term := newTerminal(t).on(memory.New())
+	storage := memory.New()
+	put(t, storage, ledAt(leaderAt(t, func(http.ResponseWriter, *http.Request) { put(t, storage, nextRecord) })))
+	term := newTerminal(t).on(storage)
 	term.env = map[string]string{
-		"S3LECT_TO": "b", "S3LECT_ADDR": "127.0.0.1:1",
-		"S3LECT_PEER_CA": made.CA.Cert, "S3LECT_PEER_CERT": made.Nodes[0].Cert, "S3LECT_PEER_KEY": made.Nodes[0].Key,
+		"S3LECT_TO": "b", "S3LECT_ADDR": freePort(t), // of a candidate
+		"S3LECT_PEER_CA": made.CA.Cert, "S3LECT_PEER_CERT": made.Nodes[1].Cert, "S3LECT_PEER_KEY": made.Nodes[1].Key,
 	}
 	code, _, says := term.run(with("transfer")...)
 	assert.Equal(t, exitUsage, code)
 	assert.Contains(t, says, "--to is required")
-	code, _, says = term.run(with("resign")...)
-	assert.Equal(t, exitNobody, code, "the files are found, and the address is that of the record: %s", says)
+	code, out, says := term.run(with("resign")...)
+	assert.Equal(t, exitOK, code, "the files are found, and the address is that of the record: %s", says)
+	assert.Contains(t, out, "a has stepped down")
 }
 
 func TestQuestionsAreVerifiedOnBothSides(t *testing.T) {

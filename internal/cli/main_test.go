@@ -29,7 +29,11 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 2 && os.Args[1] == childArg {
 		playRole(os.Args[2], os.Args[3:])
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if err := os.RemoveAll(membersDir); err != nil {
+		panic(err)
+	}
+	os.Exit(code)
 }
 
 // terminal is the command with files in the place of a terminal.

@@ -159,7 +159,7 @@ func (r reading) write(w io.Writer) error {
 		line("updated", "%s (%v ago by this machine's clock)", r.LastUpdated.UTC().Format(time.RFC3339Nano), r.age())
 	}
 	if r.Sequence > 0 {
-		line("sequence", "%d writes since its holder started", r.Sequence)
+		line("sequence", "%d (writes since its holder started)", r.Sequence)
 	}
 	if r.Successor != "" {
 		line("successor", "%s", plain(r.Successor))

@@ -29,7 +29,7 @@ lease    15s
 updated  2000-01-01T00:00:00Z \(\S+ ago by this machine's clock\)
 `},
 		"counted": {strings.Replace(heldRecord, `"term":7`, `"term":7,"sequence":42`, 1), exitOK,
-			"(?s).*\nsequence  42 writes since its holder started\n"},
+			"(?s).*\nsequence  42 \\(writes since its holder started\\)\n"},
 		"resigned": {resignedRecord, exitNobody, `state        nobody leads: the last leader has resigned
 last leader  a
 term         7

@@ -158,7 +158,7 @@ func (m *Machine) followRead(now Instant, call *Call, a Answer) {
 		m.nextRead -= m.upTo(m.cfg.Frequent)
 	}
 	if m.tooEarly(call.sent.Mono) {
-		m.nextRead = now.Mono
+		m.nextRead = max(now.Mono, m.peer.alarm)
 	}
 	m.checked(nil)
 	switch {

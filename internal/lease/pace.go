@@ -94,10 +94,14 @@ func (m *Machine) measure(d time.Duration, kind AnswerKind) {
 // crowd most see the winner's record before they would claim. A crowd that the leader has told of
 // spreads wider: the first of it is hardly later for that.
 func (m *Machine) claimSpread() time.Duration {
-	rtt := m.rtt
-	if rtt == 0 {
-		rtt = 25 * time.Millisecond
-	}
 	trips := max(4, m.crowd()/8)
-	return min(max(time.Duration(trips)*rtt, time.Millisecond), m.cfg.Lease/10)
+	return min(max(time.Duration(trips)*m.roundTrip(), time.Millisecond), m.cfg.Lease/10)
+}
+
+// roundTrip is how long a storage call takes, as far as is known.
+func (m *Machine) roundTrip() time.Duration {
+	if m.rtt == 0 {
+		return 25 * time.Millisecond
+	}
+	return m.rtt
 }

@@ -193,7 +193,8 @@ func (m *Machine) Reply(now Instant, w *Word, err error) {
 	m.emit(Event{Kind: Asked, Err: err})
 	if err != nil {
 		if p.answered || stranger {
-			p.alarm, m.nextRead = now.Mono, now.Mono
+			// What it wrote last may still be on its way: read now, and once more when that has landed.
+			p.alarm, m.nextRead = now.Mono+2*m.roundTrip(), now.Mono
 		}
 		p.answered, p.heard, p.poll = false, false, 0
 		p.askAt = now.Mono + m.cfg.Frequent + m.upTo(m.cfg.Frequent/4)

@@ -2,6 +2,7 @@ package lease
 
 import (
 	"errors"
+	"math"
 	"testing"
 	"time"
 
@@ -296,10 +297,26 @@ func TestReadThatLeftBeforeTheLeaderFellSilentIsFollowedByAnother(t *testing.T) 
 	require.NotNil(t, s.m.Call())
 	s.reply(nil, ErrNotLeading)
 	s.answer(shows(etag(n), version(3, n)))
-	require.NotNil(t, s.m.Call(), "the first one may show what was before the resignation")
+	s.until(200*time.Millisecond, "another read: the first one may show what was before the resignation", func() bool { return s.m.Call() != nil })
 	s.answer(shows("gone", resigned(version(3, n+1))))
 	s.read(shows("gone", resigned(version(3, n+1))))
 	s.write("gone", done("mine"))
+}
+
+// The leader dies with a renewal on its way, which lands just after the connection has broken.
+func TestWriteThatLandsJustAfterTheLeaderFellSilentIsSeenSoon(t *testing.T) {
+	s := newScript(t, withPeers)
+	n := s.follow()
+	s.reply(nil, errSilent)
+	require.NotNil(t, s.m.Call())
+	s.answer(shows(etag(n), version(3, n)))
+	s.until(200*time.Millisecond, "another read", func() bool { return s.m.Call() != nil })
+	s.answer(shows(etag(n+1), version(3, n+1)))
+	record, since, _ := s.m.Seen()
+	assert.Equal(t, n+1, record.Sequence)
+	assert.Equal(t, s.now, since)
+	s.pass(time.Second)
+	assert.Nil(t, s.m.Call(), "two reads are enough")
 }
 
 func TestLeaderThatNeverAnsweredMakesForNoReads(t *testing.T) {
@@ -558,7 +575,7 @@ func TestCrowdSpreadsItsClaims(t *testing.T) {
 	s.reply(w, nil)
 	assert.Greater(t, s.m.claimSpread(), 2*narrow)
 	w = word(3, 3)
-	w.Followers = 1 << 62
+	w.Followers = math.MaxInt
 	s.reply(w, nil)
 	assert.LessOrEqual(t, s.m.claimSpread(), leaseTime/10, "whatever the peer says")
 }

@@ -3,10 +3,12 @@
 //
 // The electors are real. Five of them run in a bubble of testing/synctest, each on a machine of its
 // own ([host]: clocks that run at wrong rates, step and stand still; timers; freezing, suspension,
-// death), on a way of its own ([link]: latency and faults) to one linearizable [store]. The
-// [nemesis] makes trouble at random moments, the [weather] at every request. Every decision comes
-// from streams of random numbers that are derived from the seed, one per purpose ([dice]), so that
-// a failing seed replays with its log:
+// death), on a way of its own ([link]: latency and faults) to one linearizable [store]. In peer
+// mode they ask the leader over a [network]: at each address the real endpoint of whatever process
+// is there now answers, and questions and answers get lost, late or garbled, or end with their
+// connection. The [nemesis] makes trouble at random moments, the [weather] at every request, the
+// [peerWeather] at every question. Every decision comes from streams of random numbers that are
+// derived from the seed, one per purpose ([dice]), so that a failing seed replays with its log:
 //
 //	go test ./internal/sim -run TestMixedSchedule -v -args -sim.seed=N
 //
@@ -31,6 +33,15 @@
 //   - Each write has a fresh nonce; a claim clears the successor; a resignation is not taken back.
 //   - Term, Remaining, IsLeader, the status and Watch agree; WaitForLeadership never returns nil to
 //     a non-leader.
+//   - A leader's answer to a peer comes, at the moment in which it is written, from a process that
+//     leads, and names a version that it wrote and that has landed: its time, number and ETag, and no
+//     more of the trust than is left. After a graceful end a poll is answered when the resignation has
+//     landed or can no longer land.
+//   - A follower takes a peer's word only for the leadership that it read last, and for a version
+//     newer than what it knows; otherwise nothing of what it says of the leader changes. It claims
+//     only what a read has shown in that instant, reads at least once in three leases, and at once
+//     when the connection to a leader that has been answering breaks. It asks at most four questions
+//     in any FrequentInterval.
 //   - No attempt lasts longer than a fifth of the lease; nobody makes more than 25 requests in any
 //     second, or more than 2 a second over a whole run; Stop ends, and nothing is asked after it.
 //   - When the trouble ends there is a leader within the bound, then for two leases exactly one, the
@@ -53,6 +64,13 @@
 //     again. After a suspension, or a step of the wall clock, an elector has a tenth of its lease to
 //     notice, because timers count on the monotonic clock. IsLeader is right at once.
 //   - A torn read needs a commit during that read; a read can be stale, but not both.
+//   - Whether a process that was held in between, or has given a request up in this instant, takes an
+//     answer in is not known; what it does of it is not judged then. Neither is the word of a peer in
+//     the instant of an answer of the storage.
+//   - A leader to whom a stale read shows a foreign record takes its leadership for lost, and answers
+//     polls although its record still stands.
+//   - A break that is heard of when the lease of the last version seen is over is followed by a read
+//     after the random wait before a claim.
 //   - Two opposite steps of the wall clock before the elector has looked leave it leading: it was
 //     one leadership all along.
 package sim

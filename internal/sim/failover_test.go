@@ -18,11 +18,11 @@ import (
 // at most, and three round trips of at most 60 ms.
 const claimAllowance = (4 + 3) * 60 * time.Millisecond
 
-// calmProfile is five nodes with right clocks, 20–60 ms from the storage.
-func calmProfile() *profile {
+// calmProfile is some nodes with right clocks, 20–60 ms from the storage.
+func calmProfile(nodes int) *profile {
 	return &profile{
-		nodes: 5, latency: [2]time.Duration{20 * time.Millisecond, 60 * time.Millisecond},
-		etags: []bool{true}, habits: []habits{{}}, maxLease: s3lect.DefaultLeaderTimeout,
+		nodes: nodes, latency: [2]time.Duration{20 * time.Millisecond, 60 * time.Millisecond},
+		etags: []bool{true}, habits: []habits{{}}, oldPeers: []bool{false}, maxLease: s3lect.DefaultLeaderTimeout,
 	}
 }
 
@@ -34,7 +34,7 @@ func calmConfig(node int, infrequent time.Duration) s3lect.ElectorConfig {
 }
 
 func startCalm(infrequent time.Duration) *world {
-	w := newWorld(1, calmProfile(), Real, nil, slog.LevelError)
+	w := newWorld(1, calmProfile(5), Real, nil, slog.LevelError)
 	for node := range w.nodes {
 		w.startNode(node, calmConfig(node, infrequent))
 	}

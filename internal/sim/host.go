@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -41,11 +42,12 @@ func newHost(c clock, lateness time.Duration) *host {
 
 // env is what the elector gets instead of the real machine. Its random bits have a stream of their
 // own.
-func (h *host) env(bits *dice) *env.Env {
+func (h *host) env(bits *dice, peers http.RoundTripper) *env.Env {
 	return &env.Env{
-		Now:      h.now,
-		NewTimer: func() env.Timer { return h.newTimer() },
-		Uint64:   bits.uint64,
+		Now:           h.now,
+		NewTimer:      func() env.Timer { return h.newTimer() },
+		Uint64:        bits.uint64,
+		PeerTransport: peers,
 	}
 }
 

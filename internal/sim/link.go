@@ -8,6 +8,7 @@ import (
 	"time"
 
 	s3lect "github.com/seed-6dc909bb/s3lect"
+	"github.com/seed-6dc909bb/s3lect/internal/lease"
 )
 
 // errDead is what a dead process gets: its requests leave nowhere.
@@ -36,7 +37,8 @@ type attempt struct {
 	etag    string
 	record  *record
 	entered time.Time     // true time at which the elector called
-	mono    time.Duration // the same on its own clock
+	sent    lease.Instant // the same on its own clocks
+	etagNow string        // of the version that it made
 }
 
 // answer is what comes back.
@@ -53,6 +55,7 @@ func (l *link) cut(p partition) {
 
 func (l *link) Get(ctx context.Context, key string) ([]byte, string, error) {
 	l.w.monitor.requestEntered(l.p)
+	l.w.monitor.readEntered(l.p)
 	v, err := l.do(ctx, "GET", false, false, func(f fate) answer { return l.w.read(key, f) })
 	if err != nil {
 		return nil, "", err
@@ -71,7 +74,7 @@ func (l *etagLink) PutIfMatchETag(ctx context.Context, key string, data []byte, 
 
 func (l *link) put(ctx context.Context, key string, data []byte, etag string) (string, error) {
 	a := &attempt{p: l.p, key: key, data: append([]byte{}, data...), etag: etag, record: parse(data),
-		entered: time.Now(), mono: l.p.host.now().Mono}
+		entered: time.Now(), sent: l.p.host.now()}
 	l.w.monitor.requestEntered(l.p)
 	l.w.monitor.writeEntered(a)
 	what := "PUT"
@@ -88,6 +91,7 @@ func (l *link) put(ctx context.Context, key string, data []byte, etag string) (s
 // do sends one request to the storage and waits for its answer as long as ctx, the fate and the
 // state of the process allow.
 func (l *link) do(ctx context.Context, what string, write, creates bool, serve func(fate) answer) (version, error) {
+	defer l.w.monitor.requestLeft(l.p)
 	l.mu.Lock()
 	p := l.partition
 	l.requests++
@@ -131,7 +135,9 @@ func (l *link) do(ctx context.Context, what string, write, creates bool, serve f
 	if a.err != nil {
 		l.w.trace.add(l.p.name, "%s -> %v", what, a.err)
 	}
-	if answered := a.err == nil && ctx.Err() == nil && !l.p.host.heldDuring(entered); answered || errors.Is(a.err, s3lect.ErrStorageNotFound) {
+	sure := ctx.Err() == nil && !l.p.host.heldDuring(entered)
+	l.w.monitor.storageAnswered(l.p, write, a, sure)
+	if answered := a.err == nil && sure; answered || errors.Is(a.err, s3lect.ErrStorageNotFound) {
 		// Otherwise the elector may have given the request up in this very instant. That there is no
 		// object counts as shown in any case, for it can take that for a vacant leadership.
 		l.w.monitor.saw(l.p, a.version.record)

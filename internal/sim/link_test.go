@@ -26,8 +26,8 @@ type scene struct {
 func inWorld(t *testing.T, sky weather, do func(scene)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		p := calmProfile()
-		p.nodes, p.weather = 1, sky
+		p := calmProfile(1)
+		p.weather = sky
 		w := newWorld(1, p, func(s3lect.S3ElectorOptions) (Candidate, error) { return &toy{}, nil }, nil, slog.LevelError)
 		w.startNode(0, calmConfig(0, time.Minute))
 		do(scene{t, w, &etagLink{w.process(0).link}})

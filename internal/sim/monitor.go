@@ -28,7 +28,8 @@ const (
 	Liveness    = "liveness"    // no leader, or no stable one, after the faults had ended
 	HotLoop     = "hot-loop"    // too many requests
 	Lost        = "lost"        // a leadership ended without need
-	Unbounded   = "unbounded"   // an attempt or a Stop without a bound
+	Unbounded   = "unbounded"   // an attempt, a question or a Stop without a bound
+	Peers       = "peers"       // a leader answered, or a follower took an answer for, what is not so
 )
 
 // Violation is a promise that was broken.
@@ -60,8 +61,9 @@ type monitor struct {
 	everybody   []*process        // that ever was
 	present     map[*process]bool // between start and stop or death
 	nonces      map[string]bool
-	topTerm     map[string]int64 // highest term on the storage, by key
-	topLeader   map[string]int64 // highest term that led, by key
+	topTerm     map[string]int64    // highest term on the storage, by key
+	topLeader   map[string]int64    // highest term that led, by key
+	written     map[string]*attempt // what has landed, by nonce
 	leaderships []Leadership
 
 	only       []string // kinds that count; all if empty
@@ -71,7 +73,7 @@ type monitor struct {
 }
 
 func newMonitor(w *world) *monitor {
-	return &monitor{w: w, present: map[*process]bool{}, nonces: map[string]bool{}, topTerm: map[string]int64{}, topLeader: map[string]int64{}, failed: make(chan struct{})}
+	return &monitor{w: w, present: map[*process]bool{}, nonces: map[string]bool{}, topTerm: map[string]int64{}, topLeader: map[string]int64{}, written: map[string]*attempt{}, failed: make(chan struct{})}
 }
 
 // fail records a violation. It may be called with or without the monitor's lock.
@@ -136,6 +138,7 @@ type watched struct {
 	deadline    time.Time // true time until which its lease keeps others out
 	overruns    bool
 
+	peers       peerWatch
 	requests    [maxPerSecond + 1]time.Time
 	requestNext int
 	total       int
@@ -160,6 +163,7 @@ func (m *monitor) started(p *process) {
 	m.present[p] = true
 	p.m.running, p.m.stopping = true, false
 	p.m.seen = nil // a new session has seen nothing
+	m.forgetPeers(p)
 	p.m.maxLease = max(p.m.maxLease, p.currentConfig().LeaderTimeout)
 }
 
@@ -170,6 +174,7 @@ func (m *monitor) reconfigured(p *process, c s3lect.ElectorConfig) {
 	m.w.trace.add(p.name, "UpdateConfig key %s id %s timeout %v every %v", c.LockfilePath, c.ServerID, c.LeaderTimeout, c.FrequentInterval)
 	if old := p.currentConfig(); old.LockfilePath != c.LockfilePath || old.ServerID != c.ServerID {
 		p.m.toldTerm, p.m.seen = 0, nil
+		p.m.peers.unsure, p.m.peers.movedAt = true, time.Now()
 	}
 }
 
@@ -241,6 +246,7 @@ func (m *monitor) check() {
 	m.checkLeaders(live)
 	for _, p := range live {
 		m.checkContexts(p)
+		m.checkReading(p)
 	}
 	m.mu.Unlock()
 	for _, p := range live {
@@ -314,10 +320,10 @@ func (m *monitor) checkTrust(p *process) {
 		m.fail(TrustWindow, p, "leads after having resigned")
 	}
 	trust := a.record.lease() * 9 / 10
-	if used := p.host.now().Mono - a.mono; used > trust+time.Microsecond {
+	if used := p.host.now().Mono - a.sent.Mono; used > trust+time.Microsecond {
 		m.fail(TrustWindow, p, "leads %v after its last successful write was sent, on its own clock; %v are allowed", used, trust)
 	}
-	if left, used := p.elector.Remaining(), p.host.now().Mono-a.mono; left > trust-used+time.Microsecond {
+	if left, used := p.elector.Remaining(), p.host.now().Mono-a.sent.Mono; left > trust-used+time.Microsecond {
 		m.fail(TrustWindow, p, "tells of %v that remain, %v after its last successful write was sent; %v are allowed", left, used, trust)
 	}
 	if used := time.Since(a.entered); used > trust*100/95+time.Microsecond {

@@ -22,7 +22,10 @@ type mutant struct {
 type edit struct{ file, old, new string }
 
 // quickMutants are the mistakes that ordinary tests try too.
-var quickMutants = []string{"trust-from-answer", "wall-clocks-compared", "failure-is-success", "no-read-back", "early-release"}
+var quickMutants = []string{
+	"trust-from-answer", "wall-clocks-compared", "failure-is-success", "no-read-back", "early-release",
+	"peer-answers-now", "peer-other-incarnation", "peer-older-version", "peer-told-before-release", "peer-extends-trust",
+}
 
 // TestMutantsAreCaught makes each mistake of testdata/mutants in a copy of the source and demands
 // that the simulation finds the violation that it expects. Only that kind counts, so that the

@@ -42,6 +42,10 @@ var actions = []action{
 	{deletions, "delete", (*nemesis).delete},
 	{badRecords, "bad record", (*nemesis).spoil},
 	{outages, "outage", (*nemesis).outage},
+	{joins, "join", (*nemesis).join},
+	{peerCuts, "cut", (*nemesis).cut},
+	{peerCuts, "cut", (*nemesis).cutOff},
+	{mixedPeers, "peer mode", (*nemesis).switchPeerMode},
 }
 
 // run makes trouble until the chaos is over and everything it began has ended.

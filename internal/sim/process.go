@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"sync"
 	"time"
 
@@ -22,6 +23,7 @@ type process struct {
 	habits                                                          habits
 	hookDice, workDice, waitDice, watchDice, electionDice, leadDice *dice // of what runs beside each other
 	elector                                                         Candidate
+	handler                                                         http.Handler // its endpoint
 	users                                                           sync.WaitGroup
 	commands                                                        chan struct{} // holds one token while a command is carried out, so that they come one at a time
 
@@ -47,6 +49,7 @@ type habits struct {
 	returns    float64 // work returns by itself
 	overrun    float64 // work takes longer to wind down than it is given
 	quickHooks bool    // hooks take no time at all
+	oldPeer    bool    // its endpoint does not know the long poll
 }
 
 func (w *world) newProcess(node int, config s3lect.ElectorConfig, c clock, incarnation int) *process {
@@ -64,12 +67,13 @@ func (w *world) newProcess(node int, config s3lect.ElectorConfig, c clock, incar
 	}
 	var err error
 	p.elector, err = w.newCandidate(s3lect.S3ElectorOptions{
-		Config: &config, Storage: storage, Env: p.host.env(w.dice(name + " elector")),
+		Config: &config, Storage: storage, Env: p.host.env(w.dice(name+" elector"), &line{w, p}),
 		Logger: slog.New(&logHandler{t: w.trace, who: name, level: w.logLevel}),
 	})
 	if err != nil {
 		panic(err)
 	}
+	p.handler = p.newHandler()
 	return p
 }
 
@@ -139,13 +143,16 @@ func (p *process) end() {
 	if !ended {
 		p.stop()
 	}
+	p.w.network.shut(p)
 	p.users.Wait()
 }
 
 // crash cuts the process off; what is left of it is ended behind the scenes.
 func (p *process) crash() {
-	p.w.trace.add(p.name, "CRASH")
+	silent := p.w.dice(p.name + " death").chance(p.w.profile.silentDeaths)
+	p.w.trace.add(p.name, "CRASH%s", map[bool]string{true: " without a word"}[silent])
 	p.host.kill()
+	p.w.network.lose(p, silent)
 	p.w.monitor.died(p)
 	p.w.burials.Go(p.end)
 }

@@ -16,6 +16,7 @@ type record struct {
 	Nonce       string    `json:"nonce,omitempty"`
 	LeaseMillis int64     `json:"leaseMillis,omitempty"`
 	Successor   string    `json:"successor,omitempty"`
+	Sequence    int64     `json:"sequence,omitempty"`
 }
 
 func (r *record) resigned() bool       { return r.LastUpdated.IsZero() }

@@ -56,6 +56,9 @@ func Run(o Options) *Report {
 	if o.Live != nil {
 		level = slog.LevelDebug
 	}
+	if o.Schedule.nodes > 0 {
+		o.Nodes = o.Schedule.nodes
+	}
 	p := newProfile(o.Seed, o.Schedule, o.Nodes)
 	w := newWorld(o.Seed, p, o.New, o.Live, level)
 	w.monitor.only = o.Only
@@ -192,6 +195,13 @@ func (w *world) judgeLosses() {
 	}
 }
 
+// changes is the number of leaderships that there were.
+func (m *monitor) changes() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.leaderships)
+}
+
 func (m *monitor) mainLeaderships() []Leadership {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -217,6 +227,7 @@ func (w *world) drawConfigs() []s3lect.ElectorConfig {
 		c.LockfilePath = mainKey
 		c.ServerID = fmt.Sprintf("node-%d", i)
 		c.ServerAddr = fmt.Sprintf("10.0.0.%d:8443", i+1)
+		c.PeerMode, c.PeerTimeout = w.profile.peerModes[i], w.profile.peerPatience
 		w.profile.maxLease = max(w.profile.maxLease, c.LeaderTimeout)
 		w.profile.longest = max(w.profile.longest, c.FrequentInterval)
 		out = append(out, c)

@@ -37,6 +37,16 @@ const (
 	handovers // Resign and TransferLeadership
 	restarts  // Stop and Start of one elector
 	outages   // the whole storage fails for a while
+	joins     // one more node for a while
+
+	// What follows needs peer mode.
+	peerMode
+	peerCuts       // ways between nodes are cut: one way or both
+	peerErrors     // questions and answers get lost, connections break
+	lateAnswers    // by up to several leases
+	garbledAnswers // something else in the place of an answer
+	oldPeers       // nodes that do not know the long poll
+	mixedPeers     // nodes without peer mode, or with it for a while
 	faultCount
 )
 
@@ -44,43 +54,64 @@ const (
 type Schedule struct {
 	Name   string
 	faults []fault
+	nodes  int // if not 0, so many instead of what the run says
 }
 
 // Schedules are the named ones: each kind of trouble alone, and all at once. In Mixed every run has
 // some of them, in different strengths.
 func Schedules() []Schedule {
 	return []Schedule{
-		{"calm", nil},
-		{"partition-errors", []fault{partitionErrors}},
-		{"partition-hangs", []fault{partitionHangs}},
-		{"partition-deaf", []fault{partitionHangs, deafness}},
-		{"errors", []fault{requestErrors}},
-		{"lost-replies", []fault{lostReplies}},
-		{"late-writes", []fault{lateWrites}},
-		{"slow-requests", []fault{slowRequests}},
-		{"slow-partitions", []fault{slowRequests, partitionHangs, clockRates}},
-		{"torn-reads", []fault{tornReads, handovers}},
-		{"torn-bad-records", []fault{tornReads, badRecords}},
-		{"stale-reads", []fault{staleReads, handovers}},
-		{"conflicts", []fault{conflicts}},
-		{"throttling", []fault{throttling}},
-		{"duplicated-writes", []fault{duplicatedWrites}},
-		{"deletions", []fault{deletions}},
-		{"bad-records", []fault{badRecords}},
-		{"clock-rates", []fault{clockRates, crashes}},
-		{"clock-steps", []fault{clockSteps}},
-		{"suspensions", []fault{suspensions}},
-		{"freezes", []fault{freezes, clockRates}},
-		{"crashes", []fault{crashes}},
-		{"duplicate-ids", []fault{duplicateIDs, crashes}},
-		{"mixed-timeouts", []fault{mixedTimeouts, crashes, partitionHangs}},
-		{"reconfigurations", []fault{reconfigurations, partitionHangs}},
-		{"moves", []fault{moves}},
-		{"hooks", []fault{troubledHooks, handovers, partitionErrors}},
-		{"overrunning-work", []fault{overrunningWork, partitionErrors, handovers}},
-		{"handovers", []fault{handovers}},
-		{"restarts", []fault{restarts}},
-		{"outages", []fault{outages}},
+		{Name: "calm"},
+		{Name: "partition-errors", faults: []fault{partitionErrors}},
+		{Name: "partition-hangs", faults: []fault{partitionHangs}},
+		{Name: "partition-deaf", faults: []fault{partitionHangs, deafness}},
+		{Name: "errors", faults: []fault{requestErrors}},
+		{Name: "lost-replies", faults: []fault{lostReplies}},
+		{Name: "late-writes", faults: []fault{lateWrites}},
+		{Name: "slow-requests", faults: []fault{slowRequests}},
+		{Name: "slow-partitions", faults: []fault{slowRequests, partitionHangs, clockRates}},
+		{Name: "torn-reads", faults: []fault{tornReads, handovers}},
+		{Name: "torn-bad-records", faults: []fault{tornReads, badRecords}},
+		{Name: "stale-reads", faults: []fault{staleReads, handovers}},
+		{Name: "conflicts", faults: []fault{conflicts}},
+		{Name: "throttling", faults: []fault{throttling}},
+		{Name: "duplicated-writes", faults: []fault{duplicatedWrites}},
+		{Name: "deletions", faults: []fault{deletions}},
+		{Name: "bad-records", faults: []fault{badRecords}},
+		{Name: "clock-rates", faults: []fault{clockRates, crashes}},
+		{Name: "clock-steps", faults: []fault{clockSteps}},
+		{Name: "suspensions", faults: []fault{suspensions}},
+		{Name: "freezes", faults: []fault{freezes, clockRates}},
+		{Name: "crashes", faults: []fault{crashes}},
+		{Name: "duplicate-ids", faults: []fault{duplicateIDs, crashes}},
+		{Name: "mixed-timeouts", faults: []fault{mixedTimeouts, crashes, partitionHangs}},
+		{Name: "reconfigurations", faults: []fault{reconfigurations, partitionHangs}},
+		{Name: "moves", faults: []fault{moves}},
+		{Name: "hooks", faults: []fault{troubledHooks, handovers, partitionErrors}},
+		{Name: "overrunning-work", faults: []fault{overrunningWork, partitionErrors, handovers}},
+		{Name: "handovers", faults: []fault{handovers}},
+		{Name: "restarts", faults: []fault{restarts}},
+		{Name: "outages", faults: []fault{outages}},
+		{Name: "peers", faults: []fault{peerMode}},
+		{Name: "peers-cut", faults: []fault{peerMode, peerCuts}},
+		{Name: "peers-errors", faults: []fault{peerMode, peerErrors}},
+		{Name: "peers-late", faults: []fault{peerMode, lateAnswers, crashes}},
+		{Name: "peers-late-handovers", faults: []fault{peerMode, lateAnswers, handovers}},
+		{Name: "peers-garbled", faults: []fault{peerMode, garbledAnswers}},
+		{Name: "peers-old", faults: []fault{peerMode, oldPeers, crashes}},
+		{Name: "peers-mixed", faults: []fault{peerMode, mixedPeers, crashes}},
+		{Name: "peers-without-storage", faults: []fault{peerMode, partitionErrors, partitionHangs}},
+		{Name: "peers-join", faults: []fault{peerMode, joins, peerCuts}, nodes: 2},
+		{Name: "peers-crashes", faults: []fault{peerMode, crashes, clockRates}},
+		{Name: "peers-handovers", faults: []fault{peerMode, handovers}},
+		{Name: "peers-restarts", faults: []fault{peerMode, restarts, crashes}},
+		{Name: "peers-freezes", faults: []fault{peerMode, freezes, clockRates}},
+		{Name: "peers-suspensions", faults: []fault{peerMode, suspensions, clockSteps}},
+		{Name: "peers-duplicate-ids", faults: []fault{peerMode, duplicateIDs, handovers}},
+		{Name: "peers-moves", faults: []fault{peerMode, moves, reconfigurations}},
+		{Name: "peers-stale-reads", faults: []fault{peerMode, staleReads, tornReads}},
+		{Name: "peers-deletions", faults: []fault{peerMode, deletions, badRecords}},
+		{Name: "joins", faults: []fault{joins}},
 		Mixed(),
 	}
 }
@@ -108,12 +139,18 @@ type profile struct {
 	maxLease time.Duration
 	longest  time.Duration // FrequentInterval
 	rateBand int64         // parts per million that clocks may be off
+
+	peerWeather  peerWeather
+	peerModes    []bool        // by node: whether it asks the leader
+	oldPeers     []bool        // by node: whether its endpoint does not know the long poll
+	peerPatience time.Duration // PeerTimeout; 0 means the default
+	silentDeaths float64       // how many of the dead go without a word
 }
 
 func (p *profile) has(f fault) bool              { return slices.Contains(p.faults, f) }
 func (p *profile) reportsETags(node int) bool    { return p.etags[node%len(p.etags)] }
-func (w *world) habitsOf(node int) habits        { return w.profile.habits[node%len(w.profile.habits)] }
 func ramp(d *dice, on bool, top float64) float64 { v := d.fraction() * top; return pick(on, v, 0) }
+
 func pick[T any](on bool, yes, no T) T {
 	if on {
 		return yes
@@ -121,17 +158,24 @@ func pick[T any](on bool, yes, no T) T {
 	return no
 }
 
+func (w *world) habitsOf(node int) habits {
+	h := w.profile.habits[node%len(w.profile.habits)]
+	h.oldPeer = w.profile.oldPeers[node%len(w.profile.oldPeers)]
+	return h
+}
+
 // newProfile draws a seed's profile. In the mixed schedule each kind of trouble is on with a chance
 // of one half, so that runs differ.
 func newProfile(seed uint64, s Schedule, nodes int) *profile {
-	d := newDice(seed, "profile")
+	d, peers := newDice(seed, "profile"), newDice(seed, "peers")
 	p := &profile{nodes: nodes, latency: [2]time.Duration{20 * time.Millisecond, 60 * time.Millisecond}}
 	for f := range faultCount {
-		on := d.chance(0.5)
+		on := pick(f < joins, d, peers).chance(0.5) && (f <= peerMode || p.has(peerMode))
 		if slices.Contains(s.faults, f) && (on || s.Name != "mixed") {
 			p.faults = append(p.faults, f)
 		}
 	}
+	p.drawPeers(peers)
 	p.weather = weather{
 		errors:     ramp(d, p.has(requestErrors), 0.3),
 		lostReply:  ramp(d, p.has(lostReplies), 0.3),
@@ -159,6 +203,33 @@ func newProfile(seed uint64, s Schedule, nodes int) *profile {
 		p.habits = append(p.habits, p.drawHabits(d))
 	}
 	return p
+}
+
+// drawPeers draws how the nodes ask each other: all of them, or some.
+func (p *profile) drawPeers(d *dice) {
+	late := p.has(lateAnswers)
+	p.peerWeather = peerWeather{
+		refused:  ramp(d, p.has(peerErrors), 0.2),
+		lost:     ramp(d, p.has(peerErrors), 0.1),
+		unheard:  ramp(d, p.has(peerErrors), 0.1),
+		broken:   ramp(d, p.has(peerErrors), 0.3),
+		late:     ramp(d, late, 0.5),
+		lateness: 75 * time.Second,
+		garbled:  ramp(d, p.has(garbledAnswers), 0.5),
+		freeze:   ramp(d, p.has(peerMode) && p.has(freezes), 0.03),
+		frozen:   45 * time.Second,
+	}
+	// Who hears late answers has to wait for them.
+	if patience := d.between(time.Second, 75*time.Second); late {
+		p.peerPatience = patience
+	}
+	p.silentDeaths = 0.5
+	share := d.fraction()
+	for range p.nodes {
+		asks, old := d.chance(share), d.chance(share)
+		p.peerModes = append(p.peerModes, p.has(peerMode) && (asks || !p.has(mixedPeers)))
+		p.oldPeers = append(p.oldPeers, p.has(oldPeers) && old)
+	}
 }
 
 func (p *profile) drawHabits(d *dice) habits {

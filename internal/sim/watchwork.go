@@ -85,6 +85,7 @@ func (m *monitor) contextEnded(ctx context.Context, p *process) {
 		m.fail(WorkOverlap, p, "IsLeader is true after the context has ended: %v", end)
 	}
 	p.m.endedAt = time.Now()
+	p.m.peers.end, p.m.peers.endAt = end, p.host.now()
 	m.w.poke()
 }
 

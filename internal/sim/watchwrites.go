@@ -16,6 +16,7 @@ func (m *monitor) requestEntered(p *process) {
 	now := time.Now()
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	p.m.peers.requests++
 	if p.host.isDead() {
 		return
 	}
@@ -23,6 +24,7 @@ func (m *monitor) requestEntered(p *process) {
 		m.fail(Unbounded, p, "a request after Stop has returned")
 	}
 	p.m.total++
+	p.m.peers.lastRequest, p.m.peers.lastTrue = p.host.now(), now
 	i := p.m.requestNext
 	if oldest := p.m.requests[i]; !oldest.IsZero() && now.Sub(oldest) < time.Second {
 		m.fail(HotLoop, p, "%d requests in %v", maxPerSecond+1, now.Sub(oldest))
@@ -67,8 +69,12 @@ func (m *monitor) writeEntered(a *attempt) {
 	}
 	m.nonces[r.Nonce] = true
 	if r.Session != p.m.session {
-		p.m.session, p.m.landed = r.Session, nil
+		p.m.session, p.m.landed, p.m.peers.sequence = r.Session, nil, 0
 	}
+	if r.Sequence <= p.m.peers.sequence {
+		m.fail(Records, p, "writes sequence %d after %d", r.Sequence, p.m.peers.sequence)
+	}
+	p.m.peers.sequence = r.Sequence
 	idle := p.m.hooks == hooksIdle && !p.m.working
 	switch {
 	case r.resigned():
@@ -82,6 +88,7 @@ func (m *monitor) writeEntered(a *attempt) {
 		if !idle {
 			m.fail(Released, p, "claims term %d while work of an earlier term is running (%v) or hooks are not idle (%v)", r.Term, p.m.working, p.m.hooks)
 		}
+		m.claims(a)
 		if r.Successor != "" {
 			m.fail(Records, p, "a claim names a successor")
 		}
@@ -118,6 +125,7 @@ func (m *monitor) committed(key string, old, next version, a *attempt) {
 	} else {
 		m.judgeClaim(old, next.record, top, a)
 	}
+	a.etagNow, m.written[next.record.Nonce] = next.etag, a
 	if a.record.Session == a.p.m.session {
 		a.p.m.landed = a
 	}

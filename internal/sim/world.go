@@ -26,6 +26,7 @@ type world struct {
 	trace        *trace
 	monitor      *monitor
 	store        *store
+	network      *network
 	calm         chan struct{} // closed when the trouble ends
 	calmSince    time.Time     // written before calm is closed
 	pokes        chan struct{}
@@ -50,7 +51,7 @@ func newWorld(seed uint64, p *profile, newCandidate NewCandidate, live io.Writer
 		nodes: make([]*process, p.nodes), incarnations: make([]int, p.nodes), clocks: make([]clock, p.nodes),
 		weatherOf: p.weather,
 	}
-	w.monitor = newMonitor(w)
+	w.monitor, w.network = newMonitor(w), newNetwork(w)
 	w.store.committed = w.monitor.committed
 	for i := range w.clocks {
 		w.clocks[i] = p.drawClock(w.dice(fmt.Sprintf("n%d clock", i)), w.start)
@@ -113,6 +114,14 @@ func (w *world) weatherNow() weather {
 	return w.weatherOf
 }
 
+// peerWeatherNow is good once the trouble has ended.
+func (w *world) peerWeatherNow() peerWeather {
+	if !w.chaos() {
+		return peerWeather{}
+	}
+	return w.profile.peerWeather
+}
+
 func (w *world) setWeather(f func(*weather)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -141,8 +150,10 @@ func (w *world) startNode(node int, config s3lect.ElectorConfig) *process {
 	w.mu.Unlock()
 	c.rebase(time.Now())
 	p := w.newProcess(node, config, c, n)
-	w.trace.add(p.name, "starts as %s: timeout %v every %v, else %v; lead %v; rates %d %d",
-		config.ServerID, config.LeaderTimeout, config.FrequentInterval, config.InfrequentInterval, p.habits.lead, c.monoRate, c.wallRate)
+	w.trace.add(p.name, "starts as %s: timeout %v every %v, else %v; lead %v; rates %d %d; peers %v, old %v",
+		config.ServerID, config.LeaderTimeout, config.FrequentInterval, config.InfrequentInterval, p.habits.lead, c.monoRate, c.wallRate,
+		config.PeerMode, p.habits.oldPeer)
+	w.network.open(p)
 	p.start()
 	w.mu.Lock()
 	defer w.mu.Unlock()
