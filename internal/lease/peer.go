@@ -42,6 +42,10 @@ func (w *Word) names() bool {
 // A question is put at most so often within a frequent interval, whatever the peer answers.
 const maxQuestions = 4
 
+// maxCuts is how many long polls in a row may fail, with plain answers between them, until plain
+// questions have to do for three leases. Each costs reads.
+const maxCuts = 3
+
 // maxCrowd is the largest number of followers that makes a difference.
 const maxCrowd = 10_000
 
@@ -57,9 +61,11 @@ type peer struct {
 	askAt    time.Duration
 	asked    []time.Duration // the latest questions, of any leader
 	poll     time.Duration
-	answered bool // the last question was
-	heard    bool // and the answer was the leader's, and named a version
-	crowd    int  // followers of the last leader heard of
+	cuts     int           // long polls in a row that came to nothing
+	pollAt   time.Duration // not before: something on the way cuts them off
+	answered bool          // the last question was
+	heard    bool          // and the answer was the leader's, and named a version
+	crowd    int           // followers of the last leader heard of
 	lastWord Instant
 	err      error // of the last question
 
@@ -145,7 +151,7 @@ func (m *Machine) ask(now Instant) time.Duration {
 	p, r := m.peer, &m.seen.record
 	if p.session != r.Session || p.term != r.Term || p.addr != r.LeaderAddr {
 		*p = peer{
-			session: r.Session, term: r.Term, addr: r.LeaderAddr, askAt: now.Mono,
+			session: r.Session, term: r.Term, addr: r.LeaderAddr, askAt: now.Mono, pollAt: now.Mono,
 			asked: p.asked, crowd: p.crowd, lastWord: p.lastWord, lastRead: p.lastRead, alarm: p.alarm,
 		}
 	}
@@ -163,7 +169,7 @@ func (m *Machine) ask(now Instant) time.Duration {
 		return at
 	}
 	q := &Question{Addr: r.LeaderAddr, sent: now.Mono, deadline: now.Mono + m.cfg.PeerTimeout}
-	if p.poll > 0 {
+	if p.poll > 0 && now.Mono >= p.pollAt {
 		q.Session, q.After = r.Session, r.Sequence
 		q.deadline += p.poll
 	}
@@ -189,10 +195,16 @@ func (m *Machine) Reply(now Instant, w *Word, err error) {
 		// Once is what a handover looks like. Twice, with a record that still names it, is worth telling.
 		err = fmt.Errorf("the leader on record answers at %s that it does not lead: is this the path of its endpoint?", q.Addr)
 	}
+	first := p.err == nil
 	p.err = err
 	m.emit(Event{Kind: Asked, Err: err})
 	if err != nil {
-		if p.answered || stranger {
+		if q.Session != "" && !stranger && !errors.Is(err, ErrNotLeading) {
+			if p.cuts++; p.cuts >= maxCuts {
+				p.pollAt = now.Mono + 3*m.cfg.Lease
+			}
+		}
+		if p.answered || stranger && first {
 			// What it wrote last may still be on its way: read now, and once more when that has landed.
 			p.alarm, m.nextRead = now.Mono+2*m.roundTrip(), now.Mono
 		}
@@ -213,8 +225,11 @@ func (m *Machine) Reply(now Instant, w *Word, err error) {
 			m.nextRead = max(m.nextRead, p.lastRead+m.peerReadInterval())
 		}
 	}
+	if q.Session != "" {
+		p.cuts = 0
+	}
 	p.askAt = now.Mono
-	if news := q.Session == "" || w.Record.Sequence > q.After; p.poll == 0 || !news {
+	if news := q.Session == "" || w.Record.Sequence > q.After; p.poll == 0 || now.Mono < p.pollAt || !news {
 		p.askAt = max(now.Mono, q.sent+m.cfg.Frequent)
 	}
 }
