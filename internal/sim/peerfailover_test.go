@@ -185,7 +185,7 @@ func TestHundredPeersDoNotStampede(t *testing.T) {
 				moments := w.dice("moments")
 				var refused []int
 				var times []time.Duration
-				for range max(10, *crashCount/10) {
+				for range max(3, *crashCount/10) {
 					p := w.leaderAt(t, moments)
 					before, counts, began := w.monitor.changes(), w.store.total(), time.Now()
 					end(w, p)
@@ -222,7 +222,7 @@ func TestLyingPeerDelaysTheFailoverByThreeLeases(t *testing.T) {
 		w := startPeers(5, false)
 		w.monitor.only = []string{TwoLeaders, TrustWindow, EarlyClaim, Terms, HotLoop, Records}
 		moments := w.dice("moments")
-		for range max(10, *crashCount/10) {
+		for range max(3, *crashCount/10) {
 			p := w.leaderAt(t, moments)
 			before, began := w.monitor.changes(), time.Now()
 			addr := p.currentConfig().ServerAddr
