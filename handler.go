@@ -100,10 +100,7 @@ func leadershipAnswer(ctx context.Context, elector Elector, session string, afte
 	if !elector.IsLeader() { // first, so that the status is that of a leader
 		return nil, false, nil
 	}
-	status, config := elector.GetLeadershipStatus(), configOf(elector)
-	if status == nil {
-		status = &LeadershipStatus{}
-	}
+	status, config := statusOf(elector), configOf(elector)
 	body, err = json.Marshal(LeaderRecord{
 		// The configuration may be that of the next contest already. The status of a fake may be bare.
 		LeaderID:    cmp.Or(status.LeaderID, config.ServerID),
@@ -123,4 +120,12 @@ func configOf(elector Elector) *ElectorConfig {
 	}
 	config.setDefaults()
 	return config
+}
+
+// statusOf returns the elector's status, which people's fakes may lack.
+func statusOf(elector Elector) LeadershipStatus {
+	if given := elector.GetLeadershipStatus(); given != nil {
+		return *given
+	}
+	return LeadershipStatus{}
 }

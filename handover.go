@@ -98,7 +98,7 @@ func (h *handover) perform(w http.ResponseWriter, req *http.Request, done *hande
 		return http.StatusConflict, h.whoLeads()
 	}
 	config := configOf(h.server.config.Elector)
-	done.LeaderID, done.Term = config.ServerID, elector.GetLeadershipStatus().Term
+	done.LeaderID, done.Term = config.ServerID, statusOf(elector).Term
 
 	// Work and hooks have to end before, and the lease ends on its own after a LeaderTimeout.
 	patience := config.LeaderTimeout + config.PeerTimeout
@@ -128,7 +128,7 @@ func (h *handover) perform(w http.ResponseWriter, req *http.Request, done *hande
 }
 
 func (h *handover) whoLeads() string {
-	status := h.server.config.Elector.GetLeadershipStatus()
+	status := statusOf(h.server.config.Elector)
 	if status.LeaderID == "" {
 		return "not the leader, and no leader is known"
 	}

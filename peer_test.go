@@ -244,6 +244,19 @@ func TestEndpointAtAnotherPathIsTold(t *testing.T) {
 	})
 }
 
+func TestEnablePeerModeLosesNoOtherChangeMadeMeanwhile(t *testing.T) {
+	for range 500 {
+		e := newElector(t, newMemStorage(), "a")
+		config := e.GetConfig()
+		config.PeerTimeout = 42 * time.Millisecond
+		var both sync.WaitGroup
+		both.Go(func() { assert.NoError(t, e.EnablePeerMode(nil)) })
+		both.Go(func() { assert.NoError(t, e.UpdateConfig(*config)) })
+		both.Wait()
+		assert.Equal(t, config.PeerTimeout, e.GetConfig().PeerTimeout)
+	}
+}
+
 // answering is a peer that gives one answer to everybody.
 func answering(status int, header http.Header, body string) http.RoundTripper {
 	return roundTripper(func(*http.Request) (*http.Response, error) {
@@ -265,9 +278,10 @@ func TestUselessAnswersOfAPeerAreErrorsThatSayWhy(t *testing.T) {
 		"Moved Permanently":      answering(http.StatusMovedPermanently, http.Header{"Location": {"https://elsewhere"}}, ""),
 		"its term -1":            answering(http.StatusOK, nil, good+`,"term":-1}`),
 		"its leaseMillis":        answering(http.StatusOK, nil, good+`,"leaseMillis":36000000}`),
+		"neither an answer nor":  roundTripper(func(*http.Request) (*http.Response, error) { return nil, nil }), //nolint:nilnil // what it should not
 		"connection refused":     roundTripper(func(*http.Request) (*http.Response, error) { return nil, errRefused }),
 	} {
-		c := &peerClient{path: "/health/leadership", simnet: transport}
+		c := &peerClient{path: "/health/leadership", given: transport}
 		_, err := c.ask(t.Context(), &lease.Question{Addr: "10.0.0.1:8443"})
 		require.ErrorContains(t, err, want)
 		require.ErrorContains(t, err, "10.0.0.1:8443")
@@ -278,13 +292,13 @@ func TestAddressFromTheStorageIsNeverMoreThanAHostAndAPort(t *testing.T) {
 	asked := roundTripper(func(req *http.Request) (*http.Response, error) {
 		return nil, fmt.Errorf("asked %s", req.URL)
 	})
-	for _, addr := range []string{"", "host", "host:", ":1", "host:0", "host:99999", "host:http", "user@host:1", "host/path:1", "host?x:1", "host#x:1", "ho st:1", "host:1/x", "a\nb:1", "[::1:1", "%zz:1", `h\o:1`, "<h>:1"} {
-		c := &peerClient{path: "/health/leadership", simnet: asked}
+	for _, addr := range []string{"", "host", "host:", ":1", "host:0", "host:99999", "host:http", "user@host:1", "host/path:1", "host?x:1", "host#x:1", "ho st:1", "host:1/x", "a\nb:1", "[::1:1", "%zz:1", `h\o:1`, "<h>:1", "[fe80::1%eth0/x?y]:1"} {
+		c := &peerClient{path: "/health/leadership", given: asked}
 		_, err := c.ask(t.Context(), &lease.Question{Addr: addr})
 		require.Error(t, err)
 		assert.NotContains(t, err.Error(), "asked ", "%q was used", addr)
 	}
-	c := &peerClient{path: "/health/leadership", simnet: asked}
+	c := &peerClient{path: "/health/leadership", given: asked}
 	_, err := c.ask(t.Context(), &lease.Question{Addr: "[::1]:8443", Session: "a b", After: 7})
 	require.ErrorContains(t, err, "asked https://[::1]:8443/health/leadership?after=7&session=a+b")
 }
