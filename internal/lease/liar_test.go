@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// The peer tells anything, at any time: the claim comes three leases late at most.
+// The peer tells anything, at any time: the claim comes less than four leases late.
 func TestWhateverAPeerSaysAStorageThatStandsStillIsClaimed(t *testing.T) {
 	worst := time.Duration(0)
 	for seed := range uint64(2000) {
