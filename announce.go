@@ -88,8 +88,8 @@ func (e *S3Elector) keepsBack(n news, session string, after int64) bool {
 	case lease.Leaving:
 		return true
 	case lease.Leading:
-		known := n.record.Session == session && n.record.Sequence <= after
-		return (known || n.etag == "") && e.IsLeader()
+		useless := n.record.Sequence <= after || n.etag == ""
+		return n.record.Session == session && useless && e.IsLeader()
 	}
 	return false
 }

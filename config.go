@@ -71,7 +71,7 @@ type ElectorConfig struct {
 	PeerTimeout time.Duration
 	// PeerCACert holds PEM certificates that leaders' certificates are checked against. Without
 	// them and without a client certificate, http.DefaultTransport is used as it is at the time of
-	// the question.
+	// the question, with the limits and the connections that it has.
 	PeerCACert []byte
 	// PeerCAFile names a PEM file of such certificates; both are used where both are given. It is
 	// loaded again when it changes.
@@ -92,8 +92,29 @@ type ElectorConfig struct {
 	OnLoseLeadership func(ctx context.Context) error
 }
 
-// Validate fills in the defaults and reports the first field that cannot be used, by name.
+// Validate fills in the defaults and reports the first field that cannot be used, by name. It reads
+// the files with certificates.
 func (c *ElectorConfig) Validate() error {
+	if err := c.validate(); err != nil {
+		return err
+	}
+	return c.peerTLS().check()
+}
+
+// changedFrom is Validate for a configuration that replaces a valid one. Certificates that are in use
+// are not looked at again: they may be about to be replaced.
+func (c *ElectorConfig) changedFrom(before *ElectorConfig) error {
+	if err := c.validate(); err != nil {
+		return err
+	}
+	if c.peerTLS().equal(before.peerTLS()) {
+		return nil
+	}
+	return c.peerTLS().check()
+}
+
+// validate is Validate but for the certificates.
+func (c *ElectorConfig) validate() error {
 	c.setDefaults()
 	if err := checkKey(c.LockfilePath); err != nil {
 		return err
@@ -113,10 +134,10 @@ func (c *ElectorConfig) Validate() error {
 	if c.PeerTimeout < 0 || c.PeerTimeout > MaxLeaderTimeout {
 		return fmt.Errorf("PeerTimeout %v must be positive, and at most %v", c.PeerTimeout, MaxLeaderTimeout)
 	}
-	return c.peerTLS().check()
+	return nil
 }
 
-// clone returns a copy that shares nothing with the original.
+// clone returns a copy that shares nothing with the original but its hooks and PeerCertificate.
 func (c *ElectorConfig) clone() ElectorConfig {
 	copied := *c
 	copied.PeerCACert = slices.Clone(c.PeerCACert)
@@ -218,10 +239,14 @@ func checkAddress(field, value string) error {
 // isHost reports whether a host is an IP address or can be a name. Addresses come out of the storage,
 // too, and become a part of a URL.
 func isHost(host string) bool {
-	if _, err := netip.ParseAddr(host); err == nil {
-		return true
+	if addr, err := netip.ParseAddr(host); err == nil {
+		return addr.Zone() == "" || isName(addr.Zone())
 	}
-	return host != "" && strings.IndexFunc(host, func(r rune) bool {
+	return isName(host)
+}
+
+func isName(name string) bool {
+	return name != "" && strings.IndexFunc(name, func(r rune) bool {
 		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-._", r)
 	}) < 0
 }

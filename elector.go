@@ -228,25 +228,45 @@ func (e *S3Elector) resign(ctx context.Context, successor string) error {
 }
 
 // EnablePeerMode sets PeerMode and PeerCACert in the configuration: PEM certificates to check
-// leaders' certificates against; none means the default transport of net/http. Certificates that
-// cannot be used are an error here.
+// leaders' certificates against. None leaves that to PeerCAFile, or, without that and a client
+// certificate, to the default transport of net/http. Certificates that cannot be used are an error
+// here, and change nothing.
 func (e *S3Elector) EnablePeerMode(caCert []byte) error {
-	config := e.GetConfig()
-	config.PeerMode = true
-	config.PeerCACert = slices.Clone(caCert)
-	return e.UpdateConfig(*config)
+	for {
+		before := e.current()
+		config := before.clone()
+		config.PeerMode, config.PeerCACert = true, slices.Clone(caCert)
+		if err := config.changedFrom(before); err != nil {
+			return fmt.Errorf("elector configuration: %w", err)
+		}
+		if e.replaceConfig(before, &config) {
+			return nil
+		}
+	}
 }
 
 // UpdateConfig replaces the configuration, at once. A leader publishes a new lease with its next
 // write, which it sends immediately. Another LockfilePath or ServerID is a graceful end of the
-// present contest and a fresh start. A configuration that is not valid changes nothing.
+// present contest and a fresh start. A configuration that is not valid changes nothing. Files with
+// certificates are looked at only if others are named than before.
 func (e *S3Elector) UpdateConfig(newConfig ElectorConfig) error {
 	config := newConfig.clone()
-	if err := config.Validate(); err != nil {
+	if err := config.changedFrom(e.current()); err != nil {
 		return fmt.Errorf("elector configuration: %w", err)
 	}
+	e.replaceConfig(nil, &config)
+	return nil
+}
+
+// replaceConfig makes a configuration the present one, unless another than before has become that
+// meanwhile; before is nil if that does not matter.
+func (e *S3Elector) replaceConfig(before, config *ElectorConfig) bool {
 	e.mu.Lock()
-	e.config = &config
+	if before != nil && e.config != before {
+		e.mu.Unlock()
+		return false
+	}
+	e.config = config
 	r := e.run
 	if r == nil {
 		e.introduce(e.config)
@@ -255,7 +275,7 @@ func (e *S3Elector) UpdateConfig(newConfig ElectorConfig) error {
 	if r != nil {
 		r.do(r.reconfigure)
 	}
-	return nil
+	return true
 }
 
 // GetConfig returns a copy of the configuration, defaults filled in.

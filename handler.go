@@ -38,7 +38,7 @@ func NewLeadershipHandler(elector Elector, logger *slog.Logger) http.HandlerFunc
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		if session != "" && !extendDeadline(w, req, pollLimit(elector.GetConfig())) {
+		if session != "" && !extendDeadline(w, req, pollLimit(configOf(elector))) {
 			session = ""
 		}
 		w.Header().Set("Cache-Control", "no-store")
@@ -100,7 +100,7 @@ func leadershipAnswer(ctx context.Context, elector Elector, session string, afte
 	if !elector.IsLeader() { // first, so that the status is that of a leader
 		return nil, false, nil
 	}
-	status, config := elector.GetLeadershipStatus(), elector.GetConfig()
+	status, config := statusOf(elector), configOf(elector)
 	body, err = json.Marshal(LeaderRecord{
 		// The configuration may be that of the next contest already. The status of a fake may be bare.
 		LeaderID:    cmp.Or(status.LeaderID, config.ServerID),
@@ -110,4 +110,22 @@ func leadershipAnswer(ctx context.Context, elector Elector, session string, afte
 		LeaseMillis: config.LeaderTimeout.Milliseconds(),
 	})
 	return body, true, err
+}
+
+// configOf returns the elector's configuration with the defaults, which people's fakes may lack.
+func configOf(elector Elector) *ElectorConfig {
+	config := &ElectorConfig{}
+	if given := elector.GetConfig(); given != nil {
+		*config = *given
+	}
+	config.setDefaults()
+	return config
+}
+
+// statusOf returns the elector's status, which people's fakes may lack.
+func statusOf(elector Elector) LeadershipStatus {
+	if given := elector.GetLeadershipStatus(); given != nil {
+		return *given
+	}
+	return LeadershipStatus{}
 }

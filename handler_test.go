@@ -76,3 +76,19 @@ func TestHandlerDoesNotAnswerWithTheTermBeforeItsOwn(t *testing.T) {
 	answer := ask(t, h, http.MethodGet)
 	assert.NotContains(t, answer.Body.String(), `"term":6`)
 }
+
+// bareFake is what is left of a fake whose author needed nothing else.
+type bareFake struct{ Elector }
+
+func (bareFake) IsLeader() bool                         { return true }
+func (bareFake) GetConfig() *ElectorConfig              { return nil }
+func (bareFake) GetLeadershipStatus() *LeadershipStatus { return nil }
+
+func TestHandlerAnswersForAFakeThatKnowsNothing(t *testing.T) {
+	h := NewLeadershipHandler(bareFake{}, quiet())
+	for _, query := range []string{"", "?session=s&after=1"} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/health/leadership"+query, http.NoBody))
+		assert.Equal(t, http.StatusOK, w.Code)
+	}
+}

@@ -50,7 +50,7 @@ func (h *handover) successor(req *http.Request) (string, error) {
 	if err := checkIdentifier("to", to); err != nil {
 		return "", err
 	}
-	if to == h.server.electorConfig().ServerID {
+	if to == configOf(h.server.config.Elector).ServerID {
 		return "", fmt.Errorf("%q is this candidate itself: name another", to)
 	}
 	return to, nil
@@ -97,8 +97,8 @@ func (h *handover) perform(w http.ResponseWriter, req *http.Request, done *hande
 	if !elector.IsLeader() { // first, so that the status is that of a leader
 		return http.StatusConflict, h.whoLeads()
 	}
-	config := h.server.electorConfig()
-	done.LeaderID, done.Term = config.ServerID, elector.GetLeadershipStatus().Term
+	config := configOf(h.server.config.Elector)
+	done.LeaderID, done.Term = config.ServerID, statusOf(elector).Term
 
 	// Work and hooks have to end before, and the lease ends on its own after a LeaderTimeout.
 	patience := config.LeaderTimeout + config.PeerTimeout
@@ -128,7 +128,7 @@ func (h *handover) perform(w http.ResponseWriter, req *http.Request, done *hande
 }
 
 func (h *handover) whoLeads() string {
-	status := h.server.config.Elector.GetLeadershipStatus()
+	status := statusOf(h.server.config.Elector)
 	if status.LeaderID == "" {
 		return "not the leader, and no leader is known"
 	}

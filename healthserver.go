@@ -272,7 +272,7 @@ func (h *HealthServer) tlsConfig() *tls.Config {
 
 // handler serves the few paths there are. The limit ends what goes on beyond its request.
 func (h *HealthServer) handler(limit context.Context) http.Handler {
-	config := h.electorConfig()
+	config := configOf(h.config.Elector)
 	below := strings.TrimSuffix(config.PeerHealthPath, "/")
 	paths := map[string]http.HandlerFunc{
 		config.PeerHealthPath: h.leadership,
@@ -297,16 +297,6 @@ func (h *HealthServer) handler(limit context.Context) http.Handler {
 		}
 		http.NotFound(w, req)
 	})
-}
-
-// electorConfig returns the elector's configuration with the defaults, which people's fakes may lack.
-func (h *HealthServer) electorConfig() *ElectorConfig {
-	config := &ElectorConfig{}
-	if given := h.config.Elector.GetConfig(); given != nil {
-		*config = *given
-	}
-	config.setDefaults()
-	return config
 }
 
 // serve is the owner of everything that Start began.

@@ -1,7 +1,6 @@
 package s3lect
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -21,9 +20,9 @@ import (
 // maxPeerAnswer is the size, in bytes, of the largest answer of a peer that is read.
 const maxPeerAnswer = 64 << 10
 
-// maxQuestions bounds the questions that run at once. Only a transport that ignores its context can
+// maxOpenQuestions bounds the questions that run at once. Only a transport that ignores its context can
 // come to more than one: the abandoned ones go on.
-const maxQuestions = 4
+const maxOpenQuestions = 4
 
 // peers is what a run in peer mode has: a client, and the question under way.
 type peers struct {
@@ -38,7 +37,7 @@ func (r *run) meet() {
 	r.part()
 	r.peers = nil
 	if r.config.PeerMode {
-		client := &peerClient{path: r.config.PeerHealthPath, tls: r.config.peerTLS(), log: r.log(), simnet: r.e.env.PeerTransport}
+		client := &peerClient{path: r.config.PeerHealthPath, tls: r.config.peerTLS(), log: r.log(), given: r.e.env.PeerTransport}
 		r.peers = &peers{client: client}
 	}
 }
@@ -70,8 +69,8 @@ func (r *run) inquire(now lease.Instant) bool {
 	if question == nil {
 		return false
 	}
-	if r.questions == maxQuestions {
-		r.machine.Reply(now, nil, fmt.Errorf("%d questions have not returned, although their contexts were cancelled", maxQuestions))
+	if r.questions == maxOpenQuestions {
+		r.machine.Reply(now, nil, fmt.Errorf("%d questions have not returned, although their contexts were cancelled", maxOpenQuestions))
 		return true
 	}
 	ctx, cancel := context.WithCancel(r.base)
@@ -97,10 +96,10 @@ func (r *run) replied(now lease.Instant, p *peers, question *lease.Question, wor
 // peerClient asks leaders for their word. It makes its transport, which means reading files, with
 // the first question.
 type peerClient struct {
-	path   string
-	tls    peerTLS
-	log    *slog.Logger
-	simnet http.RoundTripper // in the simulation; else nil
+	path  string
+	tls   peerTLS
+	log   *slog.Logger
+	given http.RoundTripper // in the simulation, instead of one of its own; else nil
 
 	making    sync.Mutex // of the transport; nobody but questions waits for it
 	transport atomic.Pointer[peerTransport]
@@ -111,9 +110,7 @@ func (p *peers) serve(config *ElectorConfig) bool {
 	if p == nil || !config.PeerMode {
 		return p == nil && !config.PeerMode
 	}
-	c, t := p.client, config.peerTLS()
-	return c.path == config.PeerHealthPath && bytes.Equal(c.tls.CACert, t.CACert) && c.tls.CAFile == t.CAFile &&
-		c.tls.CertFile == t.CertFile && c.tls.KeyFile == t.KeyFile && c.tls.Certificate == t.Certificate
+	return p.client.path == config.PeerHealthPath && p.client.tls.equal(config.peerTLS())
 }
 
 // ask puts one question to a leader. Its address comes from the storage, and so does whoever
@@ -148,8 +145,11 @@ func (c *peerClient) roundTrip(ctx context.Context, question *lease.Question) (*
 	req.Header.Set("Accept", "application/json")
 	// A round trip alone: redirects are not followed, and no cookies are kept.
 	answer, err := transport.RoundTrip(req)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
+	case answer == nil: // by a replaced http.DefaultTransport
+		return nil, errors.New("the transport returned neither an answer nor an error")
 	}
 	defer answer.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(answer.Body, maxPeerAnswer+1))
@@ -189,8 +189,8 @@ func decodeWord(body []byte) (*lease.Word, error) {
 }
 
 func (c *peerClient) roundTripper() (http.RoundTripper, error) {
-	if c.simnet != nil {
-		return c.simnet, nil
+	if c.given != nil {
+		return c.given, nil
 	}
 	c.making.Lock()
 	defer c.making.Unlock()

@@ -157,6 +157,20 @@ func TestEnablePeerModeRefusesAnAuthorityThatCannotBeUsed(t *testing.T) {
 	require.ErrorContains(t, e.UpdateConfig(*config), "PeerKeyFile")
 }
 
+func TestConfigurationCanBeUpdatedWhileCertificatesInUseAreBeingReplaced(t *testing.T) {
+	files := newPairFiles(t, newTestCA(t, "fleet").issue(t, "a"))
+	e := newElector(t, newMemStorage(), "a", func(c *ElectorConfig) {
+		c.PeerMode, c.PeerCertFile, c.PeerKeyFile = true, files.cert, files.key
+	})
+	replaceFile(t, files.key, []byte("half"))
+	config := e.GetConfig()
+	config.LeaderTimeout = time.Minute
+	require.NoError(t, e.UpdateConfig(*config))
+	config.PeerCertFile = files.cert + ".other"
+	require.ErrorContains(t, e.UpdateConfig(*config), "PeerCertFile")
+	assert.Equal(t, time.Minute, e.GetConfig().LeaderTimeout)
+}
+
 // BenchmarkThousandWaitingFollowers measures what one follower that waits costs its leader: in the
 // elector alone, and as a connection, where server and clients share the process, so that both ends
 // are counted.

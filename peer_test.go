@@ -215,6 +215,48 @@ func TestQuestionUnderWayIsPutAgainByAnotherClientWithoutAFailure(t *testing.T) 
 	})
 }
 
+// startLogged starts a follower in peer mode that asks by the given transport.
+func startLogged(t *testing.T, rt http.RoundTripper, storage Storage, id string, log *lockedBuffer) *S3Elector {
+	t.Helper()
+	config := testConfig(id)
+	config.ServerAddr, config.PeerMode = id+".example:8443", true
+	machine := *env.System()
+	machine.PeerTransport = rt
+	e, err := NewS3Elector(S3ElectorOptions{Config: config, Storage: storage, Logger: slog.New(slog.NewTextHandler(log, nil)), Env: &machine})
+	require.NoError(t, err)
+	require.NoError(t, e.Start(t.Context()))
+	return e
+}
+
+func TestEndpointAtAnotherPathIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		storage, n := newMemStorage(), newNetwork()
+		leader := startPeer(t, n, storage, "a")
+		require.NoError(t, leader.WaitForLeadership(soon(t)))
+		n.serve("a.example:8443", http.NotFoundHandler()) // the endpoint is mounted elsewhere
+		var log lockedBuffer
+		follower := startLogged(t, n, storage, "b", &log)
+		time.Sleep(10 * time.Minute)
+		assert.NotEmpty(t, follower.GetLeadershipStatus().PeerError)
+		assert.Contains(t, log.String(), "cannot ask")
+		require.NoError(t, leader.Stop())
+		require.NoError(t, follower.Stop())
+	})
+}
+
+func TestEnablePeerModeLosesNoOtherChangeMadeMeanwhile(t *testing.T) {
+	for range 500 {
+		e := newElector(t, newMemStorage(), "a")
+		config := e.GetConfig()
+		config.PeerTimeout = 42 * time.Millisecond
+		var both sync.WaitGroup
+		both.Go(func() { assert.NoError(t, e.EnablePeerMode(nil)) })
+		both.Go(func() { assert.NoError(t, e.UpdateConfig(*config)) })
+		both.Wait()
+		assert.Equal(t, config.PeerTimeout, e.GetConfig().PeerTimeout)
+	}
+}
+
 // answering is a peer that gives one answer to everybody.
 func answering(status int, header http.Header, body string) http.RoundTripper {
 	return roundTripper(func(*http.Request) (*http.Response, error) {
@@ -236,9 +278,10 @@ func TestUselessAnswersOfAPeerAreErrorsThatSayWhy(t *testing.T) {
 		"Moved Permanently":      answering(http.StatusMovedPermanently, http.Header{"Location": {"https://elsewhere"}}, ""),
 		"its term -1":            answering(http.StatusOK, nil, good+`,"term":-1}`),
 		"its leaseMillis":        answering(http.StatusOK, nil, good+`,"leaseMillis":36000000}`),
+		"neither an answer nor":  roundTripper(func(*http.Request) (*http.Response, error) { return nil, nil }), //nolint:nilnil // what it should not
 		"connection refused":     roundTripper(func(*http.Request) (*http.Response, error) { return nil, errRefused }),
 	} {
-		c := &peerClient{path: "/health/leadership", simnet: transport}
+		c := &peerClient{path: "/health/leadership", given: transport}
 		_, err := c.ask(t.Context(), &lease.Question{Addr: "10.0.0.1:8443"})
 		require.ErrorContains(t, err, want)
 		require.ErrorContains(t, err, "10.0.0.1:8443")
@@ -249,13 +292,13 @@ func TestAddressFromTheStorageIsNeverMoreThanAHostAndAPort(t *testing.T) {
 	asked := roundTripper(func(req *http.Request) (*http.Response, error) {
 		return nil, fmt.Errorf("asked %s", req.URL)
 	})
-	for _, addr := range []string{"", "host", "host:", ":1", "host:0", "host:99999", "host:http", "user@host:1", "host/path:1", "host?x:1", "host#x:1", "ho st:1", "host:1/x", "a\nb:1", "[::1:1", "%zz:1", `h\o:1`, "<h>:1"} {
-		c := &peerClient{path: "/health/leadership", simnet: asked}
+	for _, addr := range []string{"", "host", "host:", ":1", "host:0", "host:99999", "host:http", "user@host:1", "host/path:1", "host?x:1", "host#x:1", "ho st:1", "host:1/x", "a\nb:1", "[::1:1", "%zz:1", `h\o:1`, "<h>:1", "[fe80::1%eth0/x?y]:1"} {
+		c := &peerClient{path: "/health/leadership", given: asked}
 		_, err := c.ask(t.Context(), &lease.Question{Addr: addr})
 		require.Error(t, err)
 		assert.NotContains(t, err.Error(), "asked ", "%q was used", addr)
 	}
-	c := &peerClient{path: "/health/leadership", simnet: asked}
+	c := &peerClient{path: "/health/leadership", given: asked}
 	_, err := c.ask(t.Context(), &lease.Question{Addr: "[::1]:8443", Session: "a b", After: 7})
 	require.ErrorContains(t, err, "asked https://[::1]:8443/health/leadership?after=7&session=a+b")
 }

@@ -1,6 +1,7 @@
 package s3lect
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -27,6 +28,12 @@ type peerTLS struct {
 	CAFile            string
 	CertFile, KeyFile string
 	Certificate       *tls.Certificate
+}
+
+// equal reports whether both name the same certificates.
+func (t peerTLS) equal(o peerTLS) bool {
+	return bytes.Equal(t.CACert, o.CACert) && t.CAFile == o.CAFile &&
+		t.CertFile == o.CertFile && t.KeyFile == o.KeyFile && t.Certificate == o.Certificate
 }
 
 // check loads everything once. Its error names the field of ElectorConfig.
@@ -99,8 +106,8 @@ func (p *peerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return answer, err
 }
 
-// dropIdle closes the connections after a question that failed, so that the next one is asked on a
-// new connection. It leaves http.DefaultTransport alone.
+// dropIdle closes the connections after a question that has failed by itself, so that the next one is
+// asked on a new connection. It leaves http.DefaultTransport alone.
 func (p *peerTransport) dropIdle() { p.dropConnections() }
 
 // close closes the connections, and ends with them a question that may be under way.

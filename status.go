@@ -51,8 +51,8 @@ type LeadershipStatus struct {
 	// LeaderLastSeen is when this elector last saw a new version of the leader's record, on the
 	// storage or by the leader's own word; for the leader, when its last confirmed renewal was sent.
 	LeaderLastSeen time.Time `json:"leaderLastSeen"`
-	// LastElectionTime is when the last check (a read, a peer's answer or a claim, whatever its
-	// result) completed.
+	// LastElectionTime is when the last check (a read, a question to the leader or a claim, whatever
+	// its result) completed.
 	LastElectionTime time.Time `json:"lastElectionTime"`
 	// ConsecutiveFails counts the checks that failed since the last one that did not.
 	ConsecutiveFails int `json:"consecutiveFails"`
@@ -61,7 +61,8 @@ type LeadershipStatus struct {
 	// counts; the zero time if it never did.
 	PeerLastSeen time.Time `json:"peerLastSeen"`
 	// PeerError says why the last question to the leader was of no use, so that the storage is read
-	// instead; empty when it was of use, and outside of peer mode.
+	// instead; empty when it was of use, when the leader has said, once, that it leads no longer, and
+	// outside of peer mode.
 	PeerError string `json:"peerError,omitempty"`
 
 	// Term is the term of the record last seen, resigned or not.

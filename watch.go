@@ -68,8 +68,8 @@ func (e *S3Elector) WaitForLeadership(ctx context.Context) error {
 	}
 }
 
-// WaitForNextElection returns the status after the first check, a read or a claim whatever its
-// result, that completed after since by this machine's wall clock; with the zero time after the
+// WaitForNextElection returns the status after the first check, a read, a question to the leader or
+// a claim, whatever its result, that completed after since by this machine's wall clock; with the zero time after the
 // first ever. The error is ErrNotStarted on an elector that is not running or stops meanwhile, or
 // that of ctx.
 func (e *S3Elector) WaitForNextElection(ctx context.Context, since time.Time) (*LeadershipStatus, error) {
@@ -110,7 +110,7 @@ func (r *run) publish(now lease.Instant, events []lease.Event) (was, is Leadersh
 	}
 	e.status = r.status(now, was)
 	for _, event := range events {
-		if event.Kind == lease.Checked || event.Kind == lease.Asked && event.Err == nil {
+		if event.Kind == lease.Checked || event.Kind == lease.Asked {
 			e.status.LastElectionTime = now.Time()
 			if e.checked != nil {
 				close(e.checked)

@@ -181,7 +181,7 @@ func (m *Machine) readFailed(now Instant, a Answer) {
 	if a.Kind == Bad {
 		m.known = true
 		m.seen = observation{since: now, termSince: now.Mono}
-		m.proven(true)
+		m.fresh(false)
 	}
 	m.nextRead = now.Mono + m.pace(m.readFails, a.Kind)
 	m.claimAfter = max(m.claimAfter, m.nextRead)
@@ -202,13 +202,13 @@ func (m *Machine) observe(now Instant, known Record, a Answer) (same bool) {
 	if next.sight == last.sight && next.version == last.version && !next.record.precedes(last.record) {
 		last.record = next.record // the storage's word goes above a peer's
 		last.again = true
-		m.proven(false)
+		m.proven()
 		return true
 	}
-	if m.outdated(next, known) || m.refuted(next) {
+	if m.outdated(next, known) {
 		return false
 	}
-	m.proven(!m.contradicted(next))
+	m.fresh(m.contradicts(next))
 	if next.sight == present {
 		m.known = true
 		m.highest = max(m.highest, next.record.Term)

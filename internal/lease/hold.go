@@ -352,7 +352,7 @@ func (m *Machine) watchOwn(now Instant) {
 	m.known = true
 	m.highest = max(m.highest, r.term)
 	m.lastLease = r.record.Lease
-	m.proven(true)
+	m.fresh(false)
 	m.seen = observation{sight: present, version: r.version, record: r.record, since: now, termSince: now.Mono}
 	if r.version.ETag == "" {
 		m.seen.sight = nothing

@@ -42,6 +42,10 @@ func (w *Word) names() bool {
 // A question is put at most so often within a frequent interval, whatever the peer answers.
 const maxQuestions = 4
 
+// maxCuts is how many long polls in a row may fail, with plain answers between them, until plain
+// questions have to do for three leases. Each costs reads.
+const maxCuts = 3
+
 // maxCrowd is the largest number of followers that makes a difference.
 const maxCrowd = 10_000
 
@@ -57,19 +61,21 @@ type peer struct {
 	askAt    time.Duration
 	asked    []time.Duration // the latest questions, of any leader
 	poll     time.Duration
-	answered bool // the last question was
-	heard    bool // and the answer was the leader's, and named a version
-	crowd    int  // followers of the last leader heard of
+	cuts     int           // long polls in a row that came to nothing
+	pollAt   time.Duration // not before: something on the way cuts them off
+	answered bool          // the last question was
+	heard    bool          // and the answer was the leader's, and named a version
+	crowd    int           // followers of the last leader heard of
 	lastWord Instant
 	err      error // of the last question
 
 	lastRead time.Duration // when the last read left that was answered
 	alarm    time.Duration // reads that left before this moment came too early
 
-	// What the storage has shown last, while what is seen rests on the leader's word.
-	shown observation
-	// The storage has stood still while the leader told of newer versions: it is not listened to
-	// before the storage shows another one.
+	// What is seen rests on the leader's word, and no read has shown it yet.
+	believed bool
+	// The storage has contradicted the leader's word: it is not listened to before the storage shows
+	// another version.
 	unbelieved bool
 }
 
@@ -145,7 +151,7 @@ func (m *Machine) ask(now Instant) time.Duration {
 	p, r := m.peer, &m.seen.record
 	if p.session != r.Session || p.term != r.Term || p.addr != r.LeaderAddr {
 		*p = peer{
-			session: r.Session, term: r.Term, addr: r.LeaderAddr, askAt: now.Mono,
+			session: r.Session, term: r.Term, addr: r.LeaderAddr, askAt: now.Mono, pollAt: now.Mono,
 			asked: p.asked, crowd: p.crowd, lastWord: p.lastWord, lastRead: p.lastRead, alarm: p.alarm,
 		}
 	}
@@ -163,7 +169,7 @@ func (m *Machine) ask(now Instant) time.Duration {
 		return at
 	}
 	q := &Question{Addr: r.LeaderAddr, sent: now.Mono, deadline: now.Mono + m.cfg.PeerTimeout}
-	if p.poll > 0 {
+	if p.poll > 0 && now.Mono >= p.pollAt {
 		q.Session, q.After = r.Session, r.Sequence
 		q.deadline += p.poll
 	}
@@ -185,34 +191,62 @@ func (m *Machine) Reply(now Instant, w *Word, err error) {
 		err = m.judge(w)
 		stranger = err != nil
 	}
+	if err == nil {
+		m.told(now, q, w)
+	} else {
+		err = m.untold(now, q, err, stranger)
+	}
 	p.err = err
 	m.emit(Event{Kind: Asked, Err: err})
-	if err != nil {
-		if p.answered || stranger {
-			// What it wrote last may still be on its way: read now, and once more when that has landed.
-			p.alarm, m.nextRead = now.Mono+2*m.roundTrip(), now.Mono
-		}
-		p.answered, p.heard, p.poll = false, false, 0
-		p.askAt = now.Mono + m.cfg.Frequent + m.upTo(m.cfg.Frequent/4)
-		return
-	}
+}
+
+// told takes in the leader's word.
+func (m *Machine) told(now Instant, q *Question, w *Word) {
+	p := m.peer
 	p.answered = true
 	p.crowd = min(w.Followers, maxCrowd)
 	p.poll = max(0, min(w.Poll, max(m.seen.record.Lease, m.cfg.Lease)))
 	p.heard = w.names() && !p.unbelieved
-	if p.heard && m.seen.record.precedes(w.Record) {
-		m.believe(now, w)
-	}
 	if p.heard {
 		p.lastWord = now
+		if m.seen.record.precedes(w.Record) {
+			m.believe(now, w)
+		}
 		if m.settled(now) {
 			m.nextRead = max(m.nextRead, p.lastRead+m.peerReadInterval())
 		}
 	}
+	polled := q.Session != ""
+	if polled {
+		p.cuts = 0
+	}
 	p.askAt = now.Mono
-	if news := q.Session == "" || w.Record.Sequence > q.After; p.poll == 0 || !news {
+	if news := !polled || w.Record.Sequence > q.After; p.poll == 0 || now.Mono < p.pollAt || !news {
 		p.askAt = max(now.Mono, q.sent+m.cfg.Frequent)
 	}
+}
+
+// untold takes in that the leader gave no word, or somebody else one, and returns the error as it is
+// to be told.
+func (m *Machine) untold(now Instant, q *Question, err error, stranger bool) error {
+	p := m.peer
+	notLeading := errors.Is(err, ErrNotLeading)
+	if q.Session != "" && !stranger && !notLeading {
+		if p.cuts++; p.cuts >= maxCuts {
+			p.pollAt = now.Mono + 3*m.cfg.Lease
+		}
+	}
+	if p.answered || stranger && p.err == nil {
+		// What it wrote last may still be on its way: read now, and once more when that has landed.
+		p.alarm, m.nextRead = now.Mono+2*m.roundTrip(), now.Mono
+	}
+	p.answered, p.heard, p.poll = false, false, 0
+	p.askAt = now.Mono + m.cfg.Frequent + m.upTo(m.cfg.Frequent/4)
+	if notLeading && p.err != nil {
+		// Once is what a handover looks like. Twice, with a record that still names it, is worth telling.
+		return fmt.Errorf("the leader on record answers at %s that it does not lead: is this the path of its endpoint?", q.Addr)
+	}
+	return err
 }
 
 // judge finds what makes a word another's than that of the leader whose record was read last. At
@@ -238,9 +272,7 @@ func (m *Machine) judge(w *Word) error {
 // storage has said.
 func (m *Machine) believe(now Instant, w *Word) {
 	s := &m.seen
-	if m.peer.shown.sight == nothing {
-		m.peer.shown = *s
-	}
+	m.peer.believed = true
 	s.version = Version{w.ETag, w.Record.Nonce}
 	s.record.Nonce, s.record.Sequence = w.Record.Nonce, w.Record.Sequence
 	s.record.Lease, s.record.LastUpdated = w.Record.Lease, w.Record.LastUpdated
@@ -250,11 +282,20 @@ func (m *Machine) believe(now Instant, w *Word) {
 	m.claimFails = 0
 }
 
-// proven says that what is seen was read from the storage; fresh, that it was not known before.
-func (m *Machine) proven(fresh bool) {
+// proven says that what is seen was read from the storage.
+func (m *Machine) proven() {
 	if m.peer != nil {
-		m.peer.shown = observation{}
-		m.peer.unbelieved = m.peer.unbelieved && !fresh
+		m.peer.believed = false
+	}
+}
+
+// fresh says that the storage has shown a version that was not known before. The leader is listened
+// to again, unless that version contradicts it.
+func (m *Machine) fresh(contradicts bool) {
+	m.proven()
+	if m.peer != nil {
+		m.peer.unbelieved = contradicts
+		m.peer.heard = m.peer.heard && !contradicts
 	}
 }
 
@@ -262,30 +303,12 @@ func (m *Machine) proven(fresh bool) {
 // That the leader has told of yet another one meanwhile is no excuse: a peer that always has news
 // would never be contradicted.
 func (m *Machine) outdated(read observation, known Record) bool {
-	return m.peer != nil && m.peer.shown.sight == present && read.sight == present &&
-		read.record.precedes(m.seen.record) && !read.record.precedes(known)
+	return m.contradicts(read) && !read.record.precedes(known)
 }
 
-// refuted reports whether the storage still shows what it has shown before the leader told of later
-// versions. Then what counts is since when it has stood still. Otherwise a peer that is lost, or
-// lies, could put off a claim for ever.
-func (m *Machine) refuted(read observation) bool {
-	if !m.contradicted(read) || read.version != m.peer.shown.version {
-		return false
-	}
-	m.seen = m.peer.shown
-	m.seen.again = true
-	m.proven(false)
-	return true
-}
-
-// contradicted reports whether a read shows an earlier version than the leader has told of: later
-// ones were never written, then, or were taken back. The leader is not listened to until the storage
-// shows it in the right.
-func (m *Machine) contradicted(read observation) bool {
-	if m.peer == nil || m.peer.shown.sight == nothing || read.sight != present || !read.record.precedes(m.seen.record) {
-		return false
-	}
-	m.peer.unbelieved, m.peer.heard = true, false
-	return true
+// contradicts reports whether a read shows an earlier version than the leader has told of: later
+// ones were never written, then, or were taken back. Were the read not believed, a peer that is lost
+// in the past, or lies, could put off a claim for ever.
+func (m *Machine) contradicts(read observation) bool {
+	return m.peer != nil && m.peer.believed && read.sight == present && read.record.precedes(m.seen.record)
 }

@@ -504,6 +504,70 @@ func TestWordsDuringEachReadDoNotHideThatTheStorageStandsStill(t *testing.T) {
 	require.Less(t, took, 5*leaseTime)
 }
 
+// A proxy that cuts every long poll off.
+func TestLongPollsThatAreAlwaysCutOffCostHardlyMoreReadsThanNoPeers(t *testing.T) {
+	s := newScript(t, withPeers)
+	n := s.follow()
+	plain, polls, reads, flips := 0, 0, 0, 0
+	var last error
+	begun := s.now.Mono
+	next := begun + 5*time.Second
+	for s.now.Mono-begun < 10*time.Minute {
+		if s.now.Mono >= next {
+			next += 5 * time.Second
+			n++
+		}
+		rec := version(3, n)
+		rec.Nonce = foreign(3, int(n)).Nonce
+		switch {
+		case s.m.Call() != nil:
+			reads++
+			s.answer(shows("e"+rec.Nonce, rec))
+		case s.m.Question() != nil && s.m.Question().Session == "":
+			plain++
+			s.reply(&Word{Record: rec, ETag: "e" + rec.Nonce, Poll: poll, Followers: 1}, nil)
+		case s.m.Question() != nil && s.now.Mono >= s.m.Question().sent+time.Second:
+			polls++
+			s.reply(nil, errSilent)
+		case s.m.Question() != nil:
+			s.to(min(next, s.m.Question().sent+time.Second, max(s.wake, s.now.Mono+1)))
+		default:
+			s.to(min(next, max(s.wake, s.now.Mono+1)))
+		}
+		_, err := s.m.Heard()
+		if (err == nil) != (last == nil) {
+			flips++
+		}
+		last = err
+	}
+	assert.Less(t, reads, 60, "a follower without peer mode reads 40 times")
+	assert.Less(t, polls, 20)
+	assert.Greater(t, plain, 90)
+	assert.Less(t, flips, 40)
+}
+
+func TestStrangerThatStaysCostsNoReadPerQuestion(t *testing.T) {
+	s := newScript(t, withPeers)
+	n := s.follow()
+	reads := 0
+	for begun := s.now.Mono; s.now.Mono-begun < 10*time.Minute; {
+		switch {
+		case s.m.Call() != nil:
+			reads++
+			n++
+			r := version(3, n)
+			s.answer(shows("e"+r.Nonce, r))
+		case s.m.Question() != nil:
+			w := word(3, n)
+			w.Record.Session = "former"
+			s.reply(w, nil)
+		default:
+			s.to(max(s.wake, s.now.Mono+1))
+		}
+	}
+	assert.Less(t, reads, 60)
+}
+
 func TestLeaderAsksNobody(t *testing.T) {
 	s := newScript(t, withPeers)
 	s.lead()

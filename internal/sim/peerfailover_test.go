@@ -185,7 +185,7 @@ func TestHundredPeersDoNotStampede(t *testing.T) {
 				moments := w.dice("moments")
 				var refused []int
 				var times []time.Duration
-				for range max(10, *crashCount/10) {
+				for range max(3, *crashCount/10) {
 					p := w.leaderAt(t, moments)
 					before, counts, began := w.monitor.changes(), w.store.total(), time.Now()
 					end(w, p)
@@ -207,22 +207,23 @@ func TestHundredPeersDoNotStampede(t *testing.T) {
 				logTimes(t, "a hundred members, "+name, times, 0)
 				average := float64(sum) / float64(len(refused))
 				t.Logf("%-44s %5d times: %.1f writes refused on average, %d at most", "a hundred members, "+name, len(refused), average, refused[len(refused)-1])
-				assert.LessOrEqual(t, average, 20.0)
+				assert.LessOrEqual(t, refused[len(refused)-1], 20)
 			})
 		})
 	}
 }
 
-// TestLyingPeerDelaysTheFailoverByThreeLeases: at the address of a dead leader somebody tells of
+// TestLyingPeerDelaysTheFailoverByLessThanFourLeases: at the address of a dead leader somebody tells of
 // ever newer versions, while the record on the storage stands still. The storage wins.
-func TestLyingPeerDelaysTheFailoverByThreeLeases(t *testing.T) {
-	const bound = (3+1)*s3lect.DefaultLeaderTimeout + claimAllowance
+func TestLyingPeerDelaysTheFailoverByLessThanFourLeases(t *testing.T) {
+	// It is asked after a frequent interval, and believed until the next read.
+	const bound = s3lect.DefaultFrequentInterval*5/4 + (3+1)*s3lect.DefaultLeaderTimeout + claimAllowance
 	synctest.Test(t, func(t *testing.T) {
 		var times []time.Duration
 		w := startPeers(5, false)
 		w.monitor.only = []string{TwoLeaders, TrustWindow, EarlyClaim, Terms, HotLoop, Records}
 		moments := w.dice("moments")
-		for range max(10, *crashCount/10) {
+		for range max(3, *crashCount/10) {
 			p := w.leaderAt(t, moments)
 			before, began := w.monitor.changes(), time.Now()
 			addr := p.currentConfig().ServerAddr
