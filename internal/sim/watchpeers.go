@@ -261,7 +261,7 @@ func (m *monitor) judgeRefusal(p *process, session string, term int64, waited ti
 		since := now.Mono - p.m.peers.endAt.Mono
 		gone := end.Until.IsZero() || time.Until(end.Until) < config.LeaderTimeout/20
 		shown := p.m.peers.shown
-		foreign := shown != nil && shown.Session != session // a stale read: it takes the leadership for lost
+		foreign := shown == nil || shown.Session != session // a stale read: it takes the leadership for lost
 		switch {
 		case errors.Is(end, s3lect.ErrStopped) && since >= config.LeaderTimeout/2, gone, foreign:
 		case errors.Is(end, s3lect.ErrStopped), errors.Is(end, s3lect.ErrResigned), errors.Is(end, s3lect.ErrTransferred):
