@@ -181,9 +181,22 @@ func (h *HealthServer) start(ctx context.Context, listen func() (net.Listener, e
 	if err != nil {
 		return fmt.Errorf("leadership endpoint: %w", err)
 	}
+	h.warnOfOtherName()
 	h.serving = h.newServing(ctx, listener.Addr())
 	go h.serve(ctx, h.serving, listener)
 	return nil
+}
+
+// warnOfOtherName says what would otherwise show at the followers only, once this elector leads.
+func (h *HealthServer) warnOfOtherName() {
+	config := configOf(h.config.Elector)
+	host, _, err := net.SplitHostPort(config.ServerAddr)
+	if err != nil || !config.PeerMode {
+		return
+	}
+	if err := h.cert.get().Leaf.VerifyHostname(host); err != nil {
+		h.config.Logger.Warn("the certificate is not good for the host in ServerAddr, so followers refuse it: use another certificate or another address", "addr", config.ServerAddr, "error", err)
+	}
 }
 
 // Addr returns the address that the server listens on, or nil.

@@ -718,3 +718,14 @@ func selfSigned(t *testing.T) (tls.Certificate, *x509.CertPool) {
 	pool.AppendCertsFromPEM(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, pool
 }
+
+func TestCertificateForAnotherHostThanServerAddrIsWarnedOf(t *testing.T) {
+	t.Parallel()
+	ca := newTestCA(t, "ca")
+	for addr, warnings := range map[string]int{"127.0.0.1:8443": 0, "node-a.example:8443": 1} {
+		log, lines := newLogLines()
+		e := newElector(t, newMemStorage(), "a", func(c *ElectorConfig) { c.PeerMode, c.ServerAddr = true, addr })
+		startHealthServer(t, HealthServerConfig{Certificate: ca.issue(t, "node"), Elector: e, Logger: log}, time.Now)
+		assert.Len(t, lines.with("not good for the host"), warnings, addr)
+	}
+}
