@@ -259,7 +259,9 @@ func (m *monitor) judgeRefusal(p *process, session string, term int64, waited ti
 			return
 		}
 		since := now.Mono - p.m.peers.endAt.Mono
-		gone := end.Until.IsZero() || time.Until(end.Until) < config.LeaderTimeout/20
+		// A step of the wall clock, or a suspension, brings the end of the lease nearer.
+		ahead := time.Duration(now.Wall-p.m.peers.endAt.Wall) - since
+		gone := end.Until.IsZero() || time.Until(end.Until)-max(0, ahead) < config.LeaderTimeout/20
 		shown := p.m.peers.shown
 		foreign := shown == nil || shown.Session != session // a stale read: it takes the leadership for lost
 		switch {
