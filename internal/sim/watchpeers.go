@@ -308,7 +308,7 @@ func (m *monitor) hears(p *process, req *http.Request, asked time.Time, r reply)
 		after := p.elector.GetLeadershipStatus()
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		if w.heardAt.After(now) || p.m.stopping || !p.m.running || p.host.isDead() || w.movedAt.Equal(now) {
+		if !w.heardAt.Before(now) || p.m.stopping || !p.m.running || p.host.isDead() || w.movedAt.Equal(now) {
 			return
 		}
 		took := after.LeaderLastSeen.Equal(at.Time())

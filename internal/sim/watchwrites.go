@@ -54,6 +54,9 @@ func (m *monitor) writeEntered(a *attempt) {
 		return
 	}
 	leads := p.elector.IsLeader()
+	// What it replaces can tell as well whether a candidate was asked to claim: a held process is not
+	// sure to have taken in what it was shown last. Looked at first, because of the order of the locks.
+	replaced := m.w.store.look(a.key)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	r := a.record
@@ -93,7 +96,8 @@ func (m *monitor) writeEntered(a *attempt) {
 			m.fail(Records, p, "a claim names a successor")
 		}
 		lease := p.currentConfig().LeaderTimeout * fastestNum / fastestDen
-		asked := p.m.seen != nil && p.m.seen.Successor == r.LeaderID
+		asked := p.m.seen != nil && p.m.seen.Successor == r.LeaderID ||
+			replaced.etag == a.etag && replaced.record != nil && replaced.record.Successor == r.LeaderID
 		if since := time.Since(p.m.endedAt); p.m.standsBy == r.Session && !asked && !m.w.profile.has(reconfigurations) && since < lease {
 			m.fail(EarlyClaim, p, "claims %v after it has resigned; it stands back for a lease of at least %v", since, lease)
 		}
