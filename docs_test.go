@@ -61,7 +61,7 @@ func readmeHooks(config *s3lect.ElectorConfig, scheduler switchable) {
 }
 
 func readmePeers(ctx context.Context, config *s3lect.ElectorConfig, elector *s3lect.S3Elector) error {
-	config.PeerMode = true // the others find this member at ServerAddr
+	config.PeerMode = true // before NewS3Elector; the others find this member at ServerAddr
 	config.PeerCAFile, config.PeerCertFile, config.PeerKeyFile = "ca.pem", "node-a.pem", "node-a-key.pem"
 
 	server, err := s3lect.NewHealthServer(s3lect.HealthServerConfig{

@@ -17,6 +17,10 @@ import (
 // never the present time, so that a leader cut off from its storage does not look alive. It works
 // with any Elector. A nil logger is slog.Default().
 //
+// Who may ask is for the server to decide, by tls.Config.ClientAuth and ClientCAs, say; the handler
+// checks no certificate. The answer holds no secret, but whoever gets it knows who leads, where, and
+// the identity of its last write. [HealthServer] has all of that built in.
+//
 // With an elector that is an [Announcer] the answer is an [Announcement], and followers can wait for
 // the next: GET ?session=S&after=N is answered when there is something later than the write N of
 // session S, at once when the leadership has ended, and at the latest after PollMillis. For that the

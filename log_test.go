@@ -90,3 +90,19 @@ func TestTroubleThatLooksDifferentEachTimeIsNotLoggedEachTime(t *testing.T) {
 		assert.GreaterOrEqual(t, strings.Count(log.String(), "in trouble"), 50, "what is wrong now can still be seen")
 	})
 }
+
+func TestLeaderSaysThatItsRecordWasOverwritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log lockedBuffer
+		s := newMemStorage()
+		e, err := NewS3Elector(S3ElectorOptions{Config: testConfig("a"), Storage: s, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		require.NoError(t, err)
+		require.NoError(t, e.Start(t.Context()))
+		require.NoError(t, e.WaitForLeadership(soon(t)))
+		s.put([]byte("hello"))
+		time.Sleep(DefaultLeaderTimeout)
+		assert.False(t, e.IsLeader())
+		assert.Equal(t, 1, strings.Count(log.String(), "is not a leader record"), log.String())
+		require.NoError(t, e.Stop())
+	})
+}

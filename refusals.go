@@ -44,7 +44,7 @@ const (
 	refusedCertificate   = "its certificate could not be verified"
 	refusedVersion       = "it offers no TLS version from 1.2 up"
 	refusedPlain         = "it speaks HTTP without TLS"
-	refusedByClient      = "it refused this server's certificate: does it trust the authority, and is this address among the certificate's names?"
+	refusedByClient      = "it refused this server's certificate: does it trust the authority, has the certificate expired, and is this address among its names?"
 	refusedHandshake     = "the TLS handshake failed"
 )
 

@@ -233,7 +233,7 @@ func (r *run) logStatus(now lease.Instant, was, is LeadershipStatus) {
 	if is.LeaderID != was.LeaderID && !is.IsLeader && is.LeaderID != "" {
 		r.log().Info("following", "leader", is.LeaderID, "addr", is.LeaderAddr, "term", is.Term)
 	}
-	switch r.trouble.turn(now, is.LastError) {
+	switch r.trouble.turn(now, is.LastError, troubleOf(is.Err)) {
 	case over:
 		r.log().Info("election works again")
 	case begun:
@@ -242,7 +242,7 @@ func (r *run) logStatus(now lease.Instant, was, is LeadershipStatus) {
 	if r.peers == nil {
 		return
 	}
-	switch r.peers.trouble.turn(now, is.PeerError) {
+	switch r.peers.trouble.turn(now, is.PeerError, nil) {
 	case over:
 		r.log().Info("the leader answers again, or there is none to ask")
 	case begun:
@@ -250,9 +250,16 @@ func (r *run) logStatus(now lease.Instant, was, is LeadershipStatus) {
 	}
 }
 
+// needsHands reports whether a kind of trouble does not pass by itself. It is logged even where another
+// trouble was logged just before: a leader whose record is overwritten meets a refusal first.
+func needsHands(kind error) bool {
+	return kind == ErrBadRecord || kind == ErrDuplicateServerID //nolint:errorlint // kinds are sentinels
+}
+
 // trouble is what was logged last of one kind of trouble.
 type trouble struct {
 	text string        // empty when all is well
+	kind error         // one of those of troubleOf
 	at   time.Duration // when it was logged
 }
 
@@ -265,16 +272,17 @@ const (
 	over
 )
 
-// turn takes in the present error, empty for none, and returns what is worth a line in the log.
-func (t *trouble) turn(now lease.Instant, text string) turn {
+// turn takes in the present error, empty for none, and of what kind it is, and returns what is worth
+// a line in the log.
+func (t *trouble) turn(now lease.Instant, text string, kind error) turn {
 	switch {
 	case text == t.text:
 		return same
 	case text == "":
 		t.text = ""
 		return over
-	case t.text == "" || now.Mono-t.at >= time.Minute:
-		t.text, t.at = text, now.Mono
+	case t.text == "" || kind != t.kind && needsHands(kind) || now.Mono-t.at >= time.Minute: //nolint:errorlint // both are sentinels of one list
+		t.text, t.kind, t.at = text, kind, now.Mono
 		return begun
 	}
 	return same

@@ -44,7 +44,7 @@ type result struct {
 func (c *contest) run(ctx context.Context, signals <-chan os.Signal, abort func(code int)) (int, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	g := &gate{cancel: cancel, abort: abort}
+	g := &gate{cancel: cancel, abort: abort, log: c.log}
 	stopFollowing := g.follow(signals)
 	defer stopFollowing()
 
@@ -92,13 +92,15 @@ func (c *contest) lead(ctx context.Context, term int64, signals <-chan syscall.S
 			return nil // the elector has said why
 		case cause == supervise.Revoked:
 			// Its guard has killed it: this process was stopped, or too slow to tell it of a renewal.
-			log.Warn("the command was killed when its lease had almost run out")
+			log.Warn("the command was killed when its lease had almost run out; it runs again where this process still leads")
 		case !c.restart.applies(status):
 			return &result{status.ExitCode(), status.Err}
 		}
 
 		delay := pause.delay(time.Since(began))
-		log.Info("running the command again", "in", delay)
+		if cause != supervise.Revoked {
+			log.Info("running the command again", "in", delay)
+		}
 		select {
 		case <-time.After(delay):
 		case <-ctx.Done():
@@ -138,6 +140,7 @@ func killBy(cause error) time.Time {
 type gate struct {
 	cancel func()
 	abort  func(code int)
+	log    *slog.Logger
 
 	mu      sync.Mutex
 	first   os.Signal
@@ -162,6 +165,7 @@ func (g *gate) follow(signals <-chan os.Signal) (stop func()) {
 }
 
 func (g *gate) deliver(s os.Signal) {
+	g.log.Info("got a signal", "signal", s)
 	again, command := g.note(s)
 	number, ok := s.(syscall.Signal)
 	if !ok {

@@ -296,8 +296,8 @@ func TestPeerFilesAreCheckedByFlagAndName(t *testing.T) {
 		p    peerFiles
 		says string
 	}{
-		"none":         {peerFiles{}, "resign needs --peer-ca as well: the files of a certificate authority and of a certificate that it signed; make some with\n  s3lect certs NAME"},
-		"no cert":      {peerFiles{caFile: made.CA.Cert}, "resign needs --peer-cert as well"},
+		"none":         {peerFiles{}, "resign needs --peer-ca, --peer-cert, --peer-key as well: the files of a certificate authority and of a certificate that it signed; make some with\n  s3lect certs NAME"},
+		"no cert":      {peerFiles{caFile: made.CA.Cert}, "resign needs --peer-cert, --peer-key as well"},
 		"no key":       {peerFiles{caFile: made.CA.Cert, certFile: a.Cert}, "resign needs --peer-key as well"},
 		"missing CA":   {peerFiles{caFile: missing, certFile: a.Cert, keyFile: a.Key}, "--peer-ca: open " + missing},
 		"empty CA":     {peerFiles{caFile: empty, certFile: a.Cert, keyFile: a.Key}, "--peer-ca " + empty + ": there is no valid PEM certificate in it"},

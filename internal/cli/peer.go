@@ -35,15 +35,19 @@ func (p peerFiles) files() []peerFile {
 	return []peerFile{{"--peer-ca", p.caFile}, {"--peer-cert", p.certFile}, {"--peer-key", p.keyFile}}
 }
 
-// required names a file that is missing for what is to be done.
+// required names the files that are missing for what is to be done.
 func (p peerFiles) required(what string) error {
+	var missing []string
 	for _, f := range p.files() {
 		if f.name == "" {
-			return usageErrorf("%s needs %s as well: the files of a certificate authority and of a certificate that it signed; make some with\n"+
-				"  s3lect certs NAME", what, f.flag)
+			missing = append(missing, f.flag)
 		}
 	}
-	return nil
+	if missing == nil {
+		return nil
+	}
+	return usageErrorf("%s needs %s as well: the files of a certificate authority and of a certificate that it signed; make some with\n"+
+		"  s3lect certs NAME", what, strings.Join(missing, ", "))
 }
 
 // load reads the files once, for one question. An error tells flag and name.

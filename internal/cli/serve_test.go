@@ -31,7 +31,7 @@ func TestPeerFlagsOfRunAreChecked(t *testing.T) {
 		args []string
 		says string
 	}{
-		"no certificates": {[]string{"--peer-listen", ":8443"}, "--peer-listen needs --peer-ca as well: the files of a certificate authority and of a certificate that it signed; make some with\n  s3lect certs NAME"},
+		"no certificates": {[]string{"--peer-listen", ":8443"}, "--peer-listen needs --peer-ca, --peer-cert, --peer-key as well: the files of a certificate authority and of a certificate that it signed; make some with\n  s3lect certs NAME"},
 		"no key":          {append([]string{"--peer-listen", ":8443"}, complete[:4]...), "--peer-listen needs --peer-key as well"},
 		"missing file":    {append([]string{"--peer-listen", ":8443", "--peer-ca", "/no/such/ca.pem"}, complete[2:]...), `--peer-ca: cannot read "/no/such/ca.pem": no such file`},
 		"foreign key":     {append([]string{"--peer-listen", ":8443"}, append(complete[:5:5], made.Nodes[1].Key)...), `--peer-cert and --peer-key: the key in "` + made.Nodes[1].Key + `" cannot be used with the first certificate in "` + made.Nodes[0].Cert},

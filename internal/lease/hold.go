@@ -318,7 +318,8 @@ func (m *Machine) released(now Instant, err error) {
 	if m.stopping {
 		m.phase = idle
 	}
-	m.nextRead = min(m.nextRead, now.Mono+m.cfg.Frequent)
+	// Soon enough to know who leads now, and late enough for that one to have claimed.
+	m.nextRead = min(m.nextRead, now.Mono+8*m.roundTrip())
 	m.emit(Event{Kind: Released, Reason: reason, Err: err})
 }
 

@@ -156,7 +156,7 @@ func (m *Machine) ask(now Instant) time.Duration {
 		}
 	}
 	if q := p.question; q != nil && now.Mono >= q.deadline {
-		m.Reply(now, nil, fmt.Errorf("no answer within %v", q.deadline-q.sent))
+		m.Reply(now, nil, fmt.Errorf("ask the leader at %s: no answer within %v", q.Addr, q.deadline-q.sent))
 	}
 	if p.question != nil {
 		return p.question.deadline

@@ -38,3 +38,15 @@ func TestReadFromThePastWhileTheWorkWindsDownDoesNotKeepItFromBeingReleased(t *t
 	assert.True(t, s.write("e2", done("e3")).Resigned())
 	assert.NoError(t, s.took(Released)[0].Err)
 }
+
+func TestFormerLeaderLooksSoonForWhoLeadsNow(t *testing.T) {
+	s := newScript(t)
+	s.lead()
+	require.True(t, s.m.Resign(s.now, ""))
+	s.m.Release(s.now)
+	s.step()
+	s.write("e1", done("e2"))
+	released := s.now.Mono
+	s.read(shows("e3", foreign(2, 1)))
+	assert.Less(t, s.now.Mono-released, time.Second)
+}
