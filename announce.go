@@ -124,13 +124,20 @@ func pollLimit(config *ElectorConfig) time.Duration {
 	return d.Truncate(time.Millisecond) + time.Millisecond
 }
 
-// announced returns the latest news, and a channel that is closed when there are others.
+// announced returns the latest news, and a channel that is closed when there are others. Only an
+// elector that was asked before has a podium.
 func (e *S3Elector) announced() (*podium, news, <-chan struct{}) {
 	e.mu.Lock()
+	p, r := e.podium, e.run
+	e.mu.Unlock()
+	if p == nil && r != nil {
+		r.do(func(lease.Instant) { e.openPodium() })
+	}
+	e.mu.Lock()
 	defer e.mu.Unlock()
-	p := e.podium
+	p = e.podium
 	if p == nil {
-		return nil, news{}, nil // nobody waits for the first leadership of an elector
+		return nil, news{}, nil // it does not run
 	}
 	if p.more == nil {
 		p.more = make(chan struct{})
@@ -138,17 +145,22 @@ func (e *S3Elector) announced() (*podium, news, <-chan struct{}) {
 	return p, p.news, p.more
 }
 
+// openPodium has the loop publish news from now on.
+func (e *S3Elector) openPodium() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.podium == nil {
+		e.podium = &podium{}
+	}
+}
+
 // publishNews tells the peers that wait what has become of the machine. It is called with e.mu held.
 func (r *run) publishNews() {
-	standing, record, etag := r.machine.Standing()
 	p := r.e.podium
 	if p == nil {
-		if standing == lease.Aside {
-			return
-		}
-		p = &podium{}
-		r.e.podium = p
+		return // nobody has ever asked
 	}
+	standing, record, etag := r.machine.Standing()
 	last := &p.news
 	sameLeadership := last.standing == standing && last.record.Term == record.Term && last.record.Session == record.Session
 	switch {

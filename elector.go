@@ -72,7 +72,7 @@ type S3Elector struct {
 	status  LeadershipStatus
 	feed    *change       // the latest change of status; the next one is linked to it
 	checked chan struct{} // closed when a check completes; nil while nobody waits for that
-	podium  *podium       // nil if this elector has never led
+	podium  *podium       // nil if no peer has ever asked
 
 	// machine outlives a run, because what was seen of the terms under its key must.
 	machine    *lease.Machine

@@ -27,9 +27,9 @@ type run struct {
 	timer      env.Timer
 	call       *lease.Call
 	cancelCall context.CancelFunc
-	calls      int    // that have not returned, abandoned ones included
+	calls      int32  // that have not returned, abandoned ones included
+	questions  int32  // likewise, of those to peers
 	peers      *peers // nil without peer mode
-	questions  int    // to peers that have not returned, abandoned ones included
 	tenure     *tenure
 	work       *assignment
 	finished   []*assignment // to be told when the present leadership is released
