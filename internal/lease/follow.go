@@ -201,6 +201,9 @@ func (m *Machine) observe(now Instant, known Record, a Answer) (same bool) {
 	// Under another number, too, it would be a peer's invention that the version is news.
 	if next.sight == last.sight && next.version == last.version && !next.record.precedes(last.record) {
 		last.record = next.record // the storage's word goes above a peer's
+		if next.sight == present {
+			m.lastLease = next.record.Lease
+		}
 		last.again = true
 		m.proven()
 		return true

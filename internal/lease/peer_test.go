@@ -476,6 +476,27 @@ func liar(t *testing.T, s *script, interval, latency, limit time.Duration, lie f
 	return s.now.Mono - first
 }
 
+func TestLeaseOfAPeersWordIsForgottenOnceTheStorageHasShownItsVersion(t *testing.T) {
+	s := newScript(t, withPeers)
+	n := s.follow() + 1
+	w := word(3, n)
+	w.Record.Lease = MaxLease
+	s.reply(w, nil)
+	s.reply(nil, ErrNotLeading) // the storage is read
+	s.read(shows(etag(n), version(3, n)))
+	s.read(absent())
+	gone := s.now.Mono
+	for callRecord(s) == nil {
+		require.Less(t, s.now.Mono-gone, 2*leaseTime)
+		switch {
+		case s.m.Call() != nil:
+			s.answer(absent())
+		default:
+			s.to(max(s.wake, s.now.Mono+1))
+		}
+	}
+}
+
 // The peer names the very version that stands in the storage, under an ever higher sequence.
 func TestVersionOnTheStorageUnderAHigherSequencePutsNoClaimOff(t *testing.T) {
 	s := newScript(t, withPeers)
