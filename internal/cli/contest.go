@@ -165,7 +165,7 @@ func (g *gate) follow(signals <-chan os.Signal) (stop func()) {
 }
 
 func (g *gate) deliver(s os.Signal) {
-	g.log.Info("got a signal", "signal", s)
+	g.tell(s)
 	again, command := g.note(s)
 	number, ok := s.(syscall.Signal)
 	if !ok {
@@ -182,6 +182,24 @@ func (g *gate) deliver(s os.Signal) {
 		g.abort(signalCode(s))
 	default:
 		g.cancel()
+	}
+}
+
+// logPatience is for how long a signal waits to be logged. Where nobody reads the log, signals are
+// the operator's way out.
+const logPatience = time.Second
+
+func (g *gate) tell(s os.Signal) {
+	logged := make(chan struct{})
+	go func() {
+		defer close(logged)
+		g.log.Info("got a signal", "signal", s)
+	}()
+	patience := time.NewTimer(logPatience)
+	defer patience.Stop()
+	select {
+	case <-logged:
+	case <-patience.C:
 	}
 }
 

@@ -195,6 +195,30 @@ func TestSecondSignalWithoutACommandAborts(t *testing.T) {
 	assert.Equal(t, result{code: 143}, <-a.ended)
 }
 
+// stuck is a log that nobody reads.
+type stuck struct{ release chan struct{} }
+
+func (s stuck) Write(p []byte) (int, error) {
+	<-s.release
+	return len(p), nil
+}
+
+func TestSignalsArriveAlthoughNobodyReadsTheLog(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	log := stuck{make(chan struct{})}
+	t.Cleanup(func() { close(log.release) })
+	aborted := make(chan int, 1)
+	g := &gate{cancel: cancel, abort: func(code int) { aborted <- code }, log: slog.New(slog.NewTextHandler(log, nil))}
+	signals := make(chan os.Signal)
+	stop := g.follow(signals)
+	defer stop()
+	signals <- syscall.SIGTERM
+	<-ctx.Done()
+	signals <- syscall.SIGTERM
+	assert.Equal(t, 143, <-aborted)
+}
+
 // slowToRelease never leads, and takes its time to end.
 type slowToRelease struct{ release chan struct{} }
 
