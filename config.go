@@ -101,13 +101,13 @@ func (c *ElectorConfig) Validate() error {
 	return c.peerTLS().check()
 }
 
-// changedFrom is Validate for a configuration that replaces a valid one. Certificates that are in use
-// are not looked at again: they may be about to be replaced.
+// changedFrom is Validate for a configuration that replaces a valid one. Certificates that peer mode
+// uses already are not looked at again: they may be about to be replaced.
 func (c *ElectorConfig) changedFrom(before *ElectorConfig) error {
 	if err := c.validate(); err != nil {
 		return err
 	}
-	if c.peerTLS().equal(before.peerTLS()) {
+	if turnedOn := c.PeerMode && !before.PeerMode; !turnedOn && c.peerTLS().equal(before.peerTLS()) {
 		return nil
 	}
 	return c.peerTLS().check()

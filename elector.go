@@ -248,7 +248,7 @@ func (e *S3Elector) EnablePeerMode(caCert []byte) error {
 // UpdateConfig replaces the configuration, at once. A leader publishes a new lease with its next
 // write, which it sends immediately. Another LockfilePath or ServerID is a graceful end of the
 // present contest and a fresh start. A configuration that is not valid changes nothing. Files with
-// certificates are looked at only if others are named than before.
+// certificates are looked at only if others are named than before, or peer mode is turned on.
 func (e *S3Elector) UpdateConfig(newConfig ElectorConfig) error {
 	config := newConfig.clone()
 	if err := config.changedFrom(e.current()); err != nil {

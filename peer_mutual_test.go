@@ -171,6 +171,17 @@ func TestConfigurationCanBeUpdatedWhileCertificatesInUseAreBeingReplaced(t *test
 	assert.Equal(t, time.Minute, e.GetConfig().LeaderTimeout)
 }
 
+func TestPeerModeIsNotTurnedOnWithFilesThatHaveBecomeUnusable(t *testing.T) {
+	files := newPairFiles(t, newTestCA(t, "fleet").issue(t, "a"))
+	e := newElector(t, newMemStorage(), "a", func(c *ElectorConfig) {
+		c.PeerCertFile, c.PeerKeyFile = files.cert, files.key
+	})
+	replaceFile(t, files.key, []byte("half"))
+	require.NoError(t, e.UpdateConfig(*e.GetConfig()))
+	require.ErrorContains(t, e.EnablePeerMode(nil), "PeerKeyFile")
+	assert.False(t, e.GetConfig().PeerMode)
+}
+
 // BenchmarkThousandWaitingFollowers measures what one follower that waits costs its leader: in the
 // elector alone, and as a connection, where server and clients share the process, so that both ends
 // are counted.
