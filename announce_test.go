@@ -256,7 +256,8 @@ func TestLongPollOutlivesTheTimeoutsOfItsServer(t *testing.T) {
 			e := slowlyRenewing(t)
 			server := httptest.NewUnstartedServer(NewLeadershipHandler(e, quiet()))
 			server.EnableHTTP2 = http2
-			server.Config.ReadTimeout, server.Config.WriteTimeout = 100*time.Millisecond, 100*time.Millisecond
+			// Shorter than a poll, and long enough for a handshake on a busy machine.
+			server.Config.ReadTimeout, server.Config.WriteTimeout = 500*time.Millisecond, 500*time.Millisecond
 			server.StartTLS()
 			defer server.Close()
 			now := getAnnouncement(t, server.Client(), server.URL)
