@@ -69,9 +69,9 @@ func (e *S3Elector) WaitForLeadership(ctx context.Context) error {
 }
 
 // WaitForNextElection returns the status after the first check, a read, a question to the leader or
-// a claim, whatever its result, that completed after since by this machine's wall clock; with the zero time after the
-// first ever. The error is ErrNotStarted on an elector that is not running or stops meanwhile, or
-// that of ctx.
+// a claim, whatever its result, that completed after since by this machine's wall clock; with the
+// zero time after the first ever. The error is ErrNotStarted on an elector that is not running or
+// stops meanwhile, or that of ctx.
 func (e *S3Elector) WaitForNextElection(ctx context.Context, since time.Time) (*LeadershipStatus, error) {
 	for {
 		e.mu.Lock()
