@@ -12,6 +12,9 @@
 //
 //	go test ./internal/sim -run TestMixedSchedule -v -args -sim.seed=N
 //
+// Some seeds have an instant in which several things happen at once, in an order that is in nobody's
+// hands. Such a seed has a few stories, and may have to be run a few times (-count=10).
+//
 // # What is judged
 //
 // The [monitor] looks at every commit, every change of leadership, every answer, every action, and
