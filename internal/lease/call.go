@@ -53,6 +53,7 @@ const (
 	Resigned                      // given up
 	Transferred                   // given up for a named successor
 	Stopped                       // the elector is shutting down
+	QuorumLost                    // too few members were active for too long
 )
 
 // EventKind tells events apart.
@@ -69,6 +70,10 @@ const (
 	Checked
 	// Asked says that a question to the leader has ended, and in Err why it was of no use.
 	Asked
+	// Lapsed says that the leader on record has not renewed for a whole lease.
+	Lapsed
+	// Withheld says that this candidate has begun, or ceased, to keep back for want of members.
+	Withheld
 )
 
 // Event is something that the driver tells others.

@@ -13,7 +13,7 @@ var ErrDuplicate = errors.New("another live process uses the same ID")
 // body of another, so neither is enough: when either differs, it is another version.
 type Version struct{ ETag, Nonce string }
 
-type sight int
+type sight uint8
 
 const (
 	nothing sight = iota // no answer yet, or nothing that can be judged
@@ -24,11 +24,12 @@ const (
 // observation is what a follower last saw, and since when it has seen nothing else.
 type observation struct {
 	sight     sight
+	again     bool // the last read showed what an earlier one had shown
+	lapsed    bool // its lease has run out
 	version   Version
 	record    Record
 	since     Instant       // the answer that first showed it
 	termSince time.Duration // the answer that first showed its term
-	again     bool          // the last read showed what an earlier one had shown
 	renewals  int           // how often the same session was seen to have written again
 }
 
@@ -37,6 +38,9 @@ type observation struct {
 func (m *Machine) Seen() (record Record, since Instant, ok bool) {
 	return m.seen.record, m.seen.since, m.seen.sight == present
 }
+
+// Lapsed reports whether the leader of that record has not renewed it for so long that nobody leads.
+func (m *Machine) Lapsed() bool { return m.seen.lapsed }
 
 // HighestTerm returns the highest term ever seen.
 func (m *Machine) HighestTerm() int64 { return m.highest }
@@ -48,13 +52,15 @@ func (m *Machine) Troubles() (int, error) {
 	if m.own != nil && m.phase != following {
 		fails += m.own.fails
 	}
-	if fails == 0 && m.duplicated() {
+	switch {
+	case fails > 0:
+		return fails, m.lastErr
+	case m.duplicated():
 		return 0, ErrDuplicate
+	case m.quorum.withheld:
+		return 0, ErrTooFew
 	}
-	if fails == 0 {
-		return 0, nil
-	}
-	return fails, m.lastErr
+	return 0, nil
 }
 
 // duplicated reports whether somebody else lives under this candidate's ID. A former incarnation's
@@ -68,7 +74,22 @@ func (m *Machine) duplicated() bool {
 // follow is a follower's loop: ask the leader, if that is wanted, and read the storage.
 func (m *Machine) follow(now Instant) time.Duration {
 	asked := m.ask(now) // first: a question that fails makes for a read
-	return min(asked, m.look(now))
+	return min(asked, m.look(now), m.lapse(now))
+}
+
+// lapse takes note that the lease of what is seen has run out, and returns when it will have. A read that
+// is under way in that moment may show that the leader goes on.
+func (m *Machine) lapse(now Instant) time.Duration {
+	s := &m.seen
+	if s.lapsed || s.sight != present || s.record.Resigned() {
+		return never
+	}
+	if at := s.since.Mono + max(s.record.Lease, m.cfg.Lease) + m.attemptTimeout(); now.Mono < at {
+		return at
+	}
+	s.lapsed = true
+	m.emit(Event{Kind: Lapsed})
+	return never
 }
 
 // look reads now and then; when the leadership can be claimed it waits a little, reads once more,
@@ -77,7 +98,7 @@ func (m *Machine) look(now Instant) time.Duration {
 	if m.call != nil {
 		return m.call.deadline
 	}
-	claim := m.claimable()
+	claim := m.claimable(now)
 	switch {
 	case claim > now.Mono:
 		m.approaching = false
@@ -98,13 +119,17 @@ func (m *Machine) look(now Instant) time.Duration {
 	return min(claim, m.nextRead)
 }
 
-// claimable returns the moment from which this candidate may take over what it sees.
-func (m *Machine) claimable() time.Duration {
+// claimable returns the moment from which this candidate may take over what it sees, for all that is
+// known now.
+func (m *Machine) claimable(now Instant) time.Duration { return m.withhold(now, m.vacant()) }
+
+// vacant returns the moment from which the leadership that this candidate sees is to be had.
+func (m *Machine) vacant() time.Duration {
 	s := &m.seen
 	wait := time.Duration(0)
 	standBack := m.standBack
 	switch {
-	case m.busy || m.stopping || s.sight == nothing:
+	case m.busy || m.stopping || m.cfg.NonVoting || s.sight == nothing:
 		return never
 	case s.sight == vacant && m.known:
 		wait = max(m.lastLease, m.cfg.Lease)
@@ -162,7 +187,7 @@ func (m *Machine) followRead(now Instant, call *Call, a Answer) {
 	}
 	m.checked(nil)
 	switch {
-	case !confirm || !same || m.claimable() > now.Mono:
+	case !confirm || !same || m.claimable(now) > now.Mono:
 	case m.highest >= MaxTerm-1:
 		m.claimFails++
 		m.lastErr = fmt.Errorf("term %d is the last one, and terms only grow: choose another key", m.highest)
@@ -214,8 +239,12 @@ func (m *Machine) observe(now Instant, known Record, a Answer) (same bool) {
 	m.fresh(m.contradicts(next))
 	if next.sight == present {
 		m.known = true
+		if next.record.Term < m.highest { // from the past: whoever holds it now may hold it for longer
+			m.lastLease = max(m.lastLease, next.record.Lease)
+		} else {
+			m.lastLease = next.record.Lease
+		}
 		m.highest = max(m.highest, next.record.Term)
-		m.lastLease = next.record.Lease
 		if last.sight == present && last.record.Term == next.record.Term && last.record.Session == next.record.Session {
 			next.termSince = last.termSince
 			next.renewals = last.renewals + 1
@@ -284,7 +313,7 @@ func (m *Machine) landed(now Instant, a Answer, at *attempt) {
 	m.own.learn(a.ETag)
 	m.own.readAt, m.own.renewAt = now.Mono, now
 	m.watchOwn(now)
-	if m.stopping {
+	if m.unwilling(now) {
 		m.abandon(now)
 	}
 }

@@ -85,9 +85,13 @@ func (m *Machine) hold(now Instant) time.Duration {
 			m.end(now, Expired, "")
 			return m.follow(now)
 		}
+		if reason := m.unfit(now); reason != 0 {
+			m.end(now, reason, "")
+			return m.follow(now)
+		}
 		// The wall clock can run ahead, after a suspension above all, while timers count on the
 		// monotonic one: look now and then.
-		ends = now.Mono + min(left, m.lease()/16)
+		ends = min(now.Mono+min(left, m.lease()/16), m.demotion())
 	case resigning:
 		if ends = r.giveUp; now.Mono >= ends || !now.Before(r.trust) {
 			m.released(now, ErrLapsed)
@@ -115,7 +119,7 @@ func (m *Machine) renew(now Instant) {
 	r := m.own
 	record := Record{LastUpdated: now.Time()}
 	if m.phase == resigning {
-		record = Record{Successor: r.successor}
+		record = Record{Successor: r.successor, QuorumLost: r.reason == QuorumLost}
 	}
 	m.write(now, record, r.version.ETag)
 	if m.phase == leading {
@@ -209,10 +213,11 @@ func (m *Machine) confirmed(now Instant, at attempt, etag string) {
 		r.trust, r.lease, r.renewed = trust, at.record.Lease, at.sent
 		r.renewAt = at.sent.Add(m.renewInterval())
 		m.phase = leading
-		if m.stopping {
+		if m.unwilling(now) {
 			m.abandon(now)
 			return
 		}
+		m.quorum.withheld = false
 		m.emit(Event{Kind: Began, Term: r.term})
 	default:
 		// The end of the trust that was is checked by Step, before anything else is.
@@ -243,6 +248,12 @@ func (m *Machine) unseated(now Instant, a Answer) {
 func (m *Machine) end(now Instant, reason Reason, successor string) {
 	r := m.own
 	r.reason, r.successor = reason, successor
+	if reason.yields() {
+		m.standBack = now.Mono + m.cfg.Lease
+	}
+	if reason == QuorumLost {
+		m.quorum.withheld = true
+	}
 	m.readFails = r.fails // the storage is no better for the end
 	m.call = nil
 	m.phase, m.busy = following, true
@@ -265,7 +276,6 @@ func (m *Machine) Resign(now Instant, successor string) bool {
 	if successor != "" {
 		reason = Transferred
 	}
-	m.standBack = now.Mono + m.cfg.Lease
 	m.end(now, reason, successor)
 	return true
 }
@@ -282,10 +292,19 @@ func (m *Machine) Release(now Instant) {
 	m.resign(now)
 }
 
-// abandon gives up a record of its own that never became a leadership, because of Stop.
+// unwilling reports whether a claim that has landed is not to become a leadership.
+func (m *Machine) unwilling(now Instant) bool {
+	return m.stopping || m.cfg.NonVoting || !m.Quorate(now)
+}
+
+// abandon gives up a record of its own that never became a leadership: it is unwilling.
 func (m *Machine) abandon(now Instant) {
 	m.own.trust = now.Add(m.cfg.Lease)
 	m.own.reason = Stopped
+	if !m.stopping && !m.Quorate(now) {
+		m.own.reason = QuorumLost
+		m.quorum.withheld = true
+	}
 	m.resign(now)
 }
 
@@ -310,7 +329,7 @@ func (m *Machine) released(now Instant, err error) {
 	if m.own != nil {
 		reason = m.own.reason
 	}
-	if reason == Resigned || reason == Transferred {
+	if reason.yields() {
 		m.standBack = now.Mono + m.cfg.Lease
 	}
 	m.own, m.call = nil, nil
@@ -319,7 +338,7 @@ func (m *Machine) released(now Instant, err error) {
 		m.phase = idle
 	}
 	// Soon enough to know who leads now, and late enough for that one to have claimed.
-	m.nextRead = min(m.nextRead, now.Mono+8*m.roundTrip())
+	m.nextRead = min(m.nextRead, now.Mono+8*m.RoundTrip())
 	m.emit(Event{Kind: Released, Reason: reason, Err: err})
 }
 
@@ -360,6 +379,9 @@ func (m *Machine) watchOwn(now Instant) {
 	}
 }
 
+// yields reports whether others come first after a leadership that ended so.
+func (r Reason) yields() bool { return r == Resigned || r == Transferred || r == QuorumLost }
+
 func (r Reason) String() string {
 	switch r {
 	case Expired:
@@ -372,6 +394,8 @@ func (r Reason) String() string {
 		return "transferred"
 	case Stopped:
 		return "stopped"
+	case QuorumLost:
+		return "quorum lost"
 	}
 	return fmt.Sprintf("Reason(%d)", int(r))
 }

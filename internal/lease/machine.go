@@ -12,15 +12,19 @@ type Config struct {
 	Frequent   time.Duration // between renewals, and between reads while unsettled
 	Infrequent time.Duration // between reads while settled
 
-	Peers       bool          // ask the leader instead of reading
 	PeerTimeout time.Duration // for a question that is answered at once, and on top of a poll
+	Grace       time.Duration // for how long a leader holds on without a quorum
+
+	Peers     bool // ask the leader instead of reading
+	NonVoting bool // never claim
+	Quorum    bool // claim and hold only with enough active members, as Assure tells
 }
 
 // never is a moment that does not come.
 const never = time.Duration(1<<63 - 1)
 
 // phase is what the machine is busy with.
-type phase int
+type phase uint8
 
 const (
 	idle       phase = iota // not contesting
@@ -40,34 +44,35 @@ type Machine struct {
 
 	phase    phase
 	stopping bool
-	session  string
-	writes   int64 // of this session
-	call     *Call
-	events   []Event
-
-	seen observation
+	busy     bool // work of an ended leadership still runs
+	guarded  bool // a leadership ends early enough for its work to stop in time
 	// known is whether anything was ever seen or written under this key; what is absent
 	// afterwards was removed, and its holder may still trust its lease.
-	known     bool
+	known       bool
+	approaching bool // waiting a random time before a claim, or reading once more
+	session     string
+	writes      int64 // of this session
+	call        *Call
+	events      []Event
+
+	seen      observation
 	highest   int64 // the highest term ever seen
 	lastLease time.Duration
 
 	// A follower's plan.
-	nextRead    time.Duration
-	approaching bool          // waiting a random time before a claim, or reading once more
-	claimAt     time.Duration // when that wait ends
-	claimAfter  time.Duration // not before: failed claims are paced
-	standBack   time.Duration // not before: after a resignation others come first
-	readFails   int
-	claimFails  int
-	lastErr     error
-	doubt       error         // why a claim was refused, until a read shows whether somebody was faster
-	rtt         time.Duration // smoothed time of a storage call; 0: unknown
-	peer        *peer         // the leader, as this candidate knows it from itself; nil without peer mode
+	nextRead   time.Duration
+	claimAt    time.Duration // when the random wait ends
+	claimAfter time.Duration // not before: failed claims are paced
+	standBack  time.Duration // not before: after a resignation others come first
+	readFails  int
+	claimFails int
+	lastErr    error
+	doubt      error         // why a claim was refused, until a read shows whether somebody was faster
+	rtt        time.Duration // smoothed time of a storage call; 0: unknown
+	peer       *peer         // the leader, as this candidate knows it from itself; nil without peer mode
+	quorum     quorum
 
-	own     *reign
-	busy    bool // work of an ended leadership still runs
-	guarded bool // a leadership ends early enough for its work to stop in time
+	own *reign
 }
 
 // New returns a machine that is idle.
@@ -85,6 +90,7 @@ func (m *Machine) Start(now Instant) {
 	m.approaching, m.claimAfter, m.standBack = false, now.Mono, now.Mono
 	m.seen = observation{} // nothing was observed while it was stopped
 	m.readFails, m.claimFails, m.lastErr, m.doubt = 0, 0, nil, nil
+	m.quorum = quorum{enough: -never, since: -never}
 	m.meet(now)
 }
 
@@ -111,7 +117,11 @@ func (m *Machine) Idle() bool { return m.phase == idle }
 
 // Reconfigure changes the lease, the intervals or the address. A leader publishes them at once.
 func (m *Machine) Reconfigure(now Instant, cfg Config) {
+	if cfg.Quorum && !m.cfg.Quorum {
+		m.quorum.enough = now.Mono // nobody has been asked for before
+	}
 	m.cfg = cfg
+	m.quorum.withheld = m.quorum.withheld && cfg.Quorum
 	if cfg.Peers != (m.peer != nil) {
 		m.meet(now)
 	}

@@ -94,12 +94,12 @@ func (m *Machine) measure(d time.Duration, kind AnswerKind) {
 // crowd most see the winner's record before they would claim. A crowd that the leader has told of
 // spreads wider: the first of it is hardly later for that.
 func (m *Machine) claimSpread() time.Duration {
-	trips := max(4, m.crowd()/8)
-	return min(max(time.Duration(trips)*m.roundTrip(), time.Millisecond), m.cfg.Lease/10)
+	trips := max(4, m.Crowd()/8)
+	return min(max(time.Duration(trips)*m.RoundTrip(), time.Millisecond), m.cfg.Lease/10)
 }
 
-// roundTrip is how long a storage call takes, as far as is known.
-func (m *Machine) roundTrip() time.Duration {
+// RoundTrip is how long a storage call takes, as far as is known.
+func (m *Machine) RoundTrip() time.Duration {
 	if m.rtt == 0 {
 		return 25 * time.Millisecond
 	}

@@ -23,6 +23,14 @@ type Question struct {
 	sent, deadline time.Duration
 }
 
+// Late returns by how much an answer that comes now is later than the leader can have kept it back.
+func (q *Question) Late(now Instant, poll time.Duration) time.Duration {
+	if q.Session == "" {
+		poll = 0
+	}
+	return max(0, now.Mono-q.sent-poll)
+}
+
 // Word is what a leader tells of itself: the last version of the record that it wrote.
 type Word struct {
 	Record Record
@@ -31,6 +39,11 @@ type Word struct {
 	Poll time.Duration
 	// Followers is how many ask it.
 	Followers int
+	// Observers is how many members it has heard from of late, itself included.
+	Observers int
+	// Observed says that it took the question for a heartbeat, and ObserverError why it did not.
+	Observed      bool
+	ObserverError string
 }
 
 // names reports whether the word names a version, of which it can be told whether it is news.
@@ -115,8 +128,8 @@ func (m *Machine) Heard() (last Instant, err error) {
 // heard reports whether the leader tells of its renewals by itself.
 func (m *Machine) heard() bool { return m.peer != nil && m.peer.heard }
 
-// crowd is the number of followers that the last leader has told of.
-func (m *Machine) crowd() int {
+// Crowd returns the number of followers that the last leader has told of; 0 without peer mode.
+func (m *Machine) Crowd() int {
 	if m.peer == nil {
 		return 0
 	}
@@ -132,6 +145,9 @@ func (m *Machine) tooEarly(left time.Duration) bool {
 	m.peer.lastRead = left
 	return left < m.peer.alarm
 }
+
+// Asks reports whether this candidate asks a leader.
+func (m *Machine) Asks() bool { return m.phase == following && m.askable() }
 
 // askable reports whether there is a leader to ask.
 func (m *Machine) askable() bool {
@@ -238,7 +254,7 @@ func (m *Machine) untold(now Instant, q *Question, err error, stranger bool) err
 	}
 	if p.answered || stranger && p.err == nil {
 		// What it wrote last may still be on its way: read now, and once more when that has landed.
-		p.alarm, m.nextRead = now.Mono+2*m.roundTrip(), now.Mono
+		p.alarm, m.nextRead = now.Mono+2*m.RoundTrip(), now.Mono
 	}
 	p.answered, p.heard, p.poll = false, false, 0
 	p.askAt = now.Mono + m.cfg.Frequent + m.upTo(m.cfg.Frequent/4)
@@ -276,7 +292,7 @@ func (m *Machine) believe(now Instant, w *Word) {
 	s.version = Version{w.ETag, w.Record.Nonce}
 	s.record.Nonce, s.record.Sequence = w.Record.Nonce, w.Record.Sequence
 	s.record.Lease, s.record.LastUpdated = w.Record.Lease, w.Record.LastUpdated
-	s.since, s.again = now, false
+	s.since, s.again, s.lapsed = now, false, false
 	s.renewals++
 	m.lastLease = max(m.lastLease, w.Record.Lease)
 	m.claimFails = 0

@@ -25,6 +25,7 @@ type Record struct {
 	Sequence    int64         // counts the writes of one session; 0 in records of software without it
 	Lease       time.Duration // whole milliseconds; 0 where the record does not say
 	Successor   string        // named by a transfer
+	QuorumLost  bool          // resigned for want of active members
 }
 
 // precedes reports whether r is an earlier version of the leadership of which o is one.
@@ -46,11 +47,28 @@ type wire struct {
 	Sequence    int64      `json:"sequence,omitempty"`
 	LeaseMillis int64      `json:"leaseMillis,omitempty"`
 	Successor   string     `json:"successor,omitempty"`
+	QuorumLost  bool       `json:"quorumLost,omitempty"`
 }
 
-// Encode returns the record as JSON.
-func (r *Record) Encode() ([]byte, error) {
-	data, err := json.Marshal(wire{
+// publication is a record with what its writer knows of others, which no decision rests on.
+type publication struct {
+	wire
+
+	Observers []Observer `json:"observers,omitempty"`
+}
+
+// Observer is a member as a leader publishes it.
+type Observer struct {
+	ID string `json:"id"`
+	// AgeMillis is how long ago, in milliseconds on the writer's clock, its last heartbeat was heard
+	// when the record was written.
+	AgeMillis int64             `json:"ageMillis"`
+	Metadata  map[string]string `json:"metadata,omitempty"`
+}
+
+// Encode returns the record as JSON, with the list that it publishes, if any.
+func (r *Record) Encode(observers ...Observer) ([]byte, error) {
+	data, err := json.Marshal(publication{wire{
 		LeaderID:    r.LeaderID,
 		LeaderAddr:  r.LeaderAddr,
 		LastUpdated: &r.LastUpdated,
@@ -60,7 +78,8 @@ func (r *Record) Encode() ([]byte, error) {
 		Sequence:    r.Sequence,
 		LeaseMillis: r.Lease.Milliseconds(),
 		Successor:   r.Successor,
-	})
+		QuorumLost:  r.QuorumLost,
+	}, observers})
 	if err == nil && len(data) > MaxRecord {
 		err = fmt.Errorf("leader record of %d bytes is over the limit of %d", len(data), MaxRecord)
 	}
@@ -99,5 +118,17 @@ func Decode(data []byte) (*Record, error) {
 		Sequence:    w.Sequence,
 		Lease:       time.Duration(w.LeaseMillis) * time.Millisecond,
 		Successor:   w.Successor,
+		QuorumLost:  w.QuorumLost,
 	}, nil
+}
+
+// DecodeObservers returns the list that a record publishes; nil if it publishes none.
+func DecodeObservers(data []byte) []Observer {
+	var p struct {
+		Observers []Observer `json:"observers"`
+	}
+	if err := json.Unmarshal(data, &p); err != nil {
+		return nil // it is for information: a record is one without it
+	}
+	return p.Observers
 }

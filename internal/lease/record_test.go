@@ -14,6 +14,7 @@ func TestRecordSurvivesEncodingAndDecoding(t *testing.T) {
 	r := Record{
 		LeaderID: "a", LeaderAddr: "h:1", LastUpdated: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC), Term: 7,
 		Session: "s", Nonce: "n", Lease: 15 * time.Second, Successor: "b",
+		QuorumLost: true,
 	}
 	data, err := r.Encode()
 	require.NoError(t, err)
@@ -105,4 +106,21 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("%+v came back as %+v", a, b)
 		}
 	})
+}
+
+func TestPublishedListSurvivesAndIsNoPartOfTheRecord(t *testing.T) {
+	r := Record{LeaderID: "a", LastUpdated: time.Unix(1, 0).UTC(), Term: 1}
+	list := []Observer{{ID: "c", AgeMillis: 1234, Metadata: map[string]string{"zone": "eu"}}, {ID: "d"}}
+	data, err := r.Encode(list...)
+	require.NoError(t, err)
+	assert.Equal(t, list, DecodeObservers(data))
+	decoded, err := Decode(data)
+	require.NoError(t, err)
+	assert.Equal(t, r, *decoded)
+
+	garbled := []byte(`{"leaderID":"a","lastUpdated":"1970-01-01T00:00:01Z","term":1,"observers":[{"id":7}]}`)
+	decoded, err = Decode(garbled)
+	require.NoError(t, err, "a list that is none harms nobody")
+	assert.Equal(t, r, *decoded)
+	assert.Empty(t, DecodeObservers(garbled))
 }
