@@ -24,6 +24,13 @@ type Announcement struct {
 	PollMillis int64 `json:"pollMillis,omitempty"`
 	// Followers is how many were waiting for this renewal.
 	Followers int `json:"followers"`
+	// ActiveObservers is how many members the leader has heard from itself of late, itself included:
+	// within half a lease, or within PollMillis and a twentieth of a lease where that is longer.
+	ActiveObservers int `json:"activeObservers,omitempty"`
+	// Observed says that the question was taken for a heartbeat of the observer that it names, and
+	// ObserverError why it was not.
+	Observed      bool   `json:"observed,omitempty"`
+	ObserverError string `json:"observerError,omitempty"`
 }
 
 // Announcer is an optional capability of an [Elector], which [S3Elector] has:
@@ -71,6 +78,13 @@ func (e *S3Elector) Announce(ctx context.Context, session string, after int64) (
 	if n.standing != lease.Leading {
 		return Announcement{}, false
 	}
+	e.mu.Lock()
+	attending, config := e.attending, e.config
+	e.mu.Unlock()
+	observers := 0
+	if attending != nil {
+		observers = attending.Active(e.env.Now().Mono, vouchedAge(config.LeaderTimeout, limit), config.ServerID)
+	}
 	left := e.Remaining() // whether this process leads is asked last
 	return Announcement{
 		LeaderRecord:    *leaderRecord(&n.record, n.etag),
@@ -78,6 +92,7 @@ func (e *S3Elector) Announce(ctx context.Context, session string, after int64) (
 		RemainingMillis: left.Milliseconds(),
 		PollMillis:      limit.Milliseconds(),
 		Followers:       n.followers,
+		ActiveObservers: observers,
 	}, left > 0
 }
 

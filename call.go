@@ -40,8 +40,9 @@ func (r *run) perform(now lease.Instant) bool {
 	r.cancelCall = cancel
 	r.calls++
 	key := r.config.LockfilePath
+	leaseTime := r.config.LeaderTimeout
 	go func() {
-		answer := r.e.perform(ctx, key, call)
+		answer := r.e.perform(ctx, key, call, leaseTime)
 		r.do(func(now lease.Instant) { r.answered(now, call, answer) })
 	}()
 	return false
@@ -64,14 +65,16 @@ func (r *run) awaitCalls() {
 	if r.cancelCall != nil {
 		r.cancelCall()
 	}
-	r.part()
+	if r.peers != nil {
+		r.peers.drop()
+	}
 	r.timer.Reset(r.config.LeaderTimeout / 5)
-	for r.calls+r.questions > 0 {
+	for r.calls+r.questions+r.rounds > 0 {
 		select {
 		case c := <-r.commands:
 			r.obey(c)
 		case <-r.timer.C():
-			r.log().Warn("requests left behind: they ignore that their context was cancelled", "storage", r.calls, "peers", r.questions)
+			r.log().Warn("requests left behind: they ignore that their context was cancelled", "storage", r.calls+r.rounds, "peers", r.questions)
 			return
 		}
 	}
@@ -93,11 +96,15 @@ func (r *run) awaitLog() {
 }
 
 // perform does what the call asks for.
-func (e *S3Elector) perform(ctx context.Context, key string, call *lease.Call) lease.Answer {
+func (e *S3Elector) perform(ctx context.Context, key string, call *lease.Call, leaseTime time.Duration) lease.Answer {
 	if call.Record == nil {
 		return e.read(ctx, key)
 	}
-	return e.write(ctx, key, call)
+	var observers []lease.Observer
+	if !call.Record.Resigned() { // that one may stand for long
+		observers = e.published(leaseTime)
+	}
+	return e.write(ctx, key, call, observers)
 }
 
 func (e *S3Elector) read(ctx context.Context, key string) lease.Answer {
@@ -115,12 +122,15 @@ func (e *S3Elector) read(ctx context.Context, key string) lease.Answer {
 	return lease.Answer{Kind: lease.Failed, Err: err}
 }
 
-func (e *S3Elector) write(ctx context.Context, key string, call *lease.Call) lease.Answer {
+func (e *S3Elector) write(ctx context.Context, key string, call *lease.Call, observers []lease.Observer) lease.Answer {
 	etag, err := "", error(nil)
-	data, err := call.Record.Encode()
+	data, err := call.Record.Encode(observers...)
+	if err != nil {
+		data, err = call.Record.Encode() // the list is for information, and must not cost the leadership
+	}
 	if err == nil {
-		if e.putter != nil {
-			etag, err = e.putter.PutIfMatchETag(ctx, key, data, call.ETag)
+		if putter, ok := e.storage.(ETagPutter); ok {
+			etag, err = putter.PutIfMatchETag(ctx, key, data, call.ETag)
 		} else {
 			err = e.storage.PutIfMatch(ctx, key, data, call.ETag)
 		}

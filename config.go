@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"net/url"
@@ -15,6 +16,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/seed-6dc909bb/s3lect/internal/lease"
+	"github.com/seed-6dc909bb/s3lect/internal/roster"
 )
 
 // Defaults of [ElectorConfig].
@@ -33,6 +35,7 @@ const (
 	minLeaderTimeout = 10 * time.Millisecond
 	maxIdentifier    = 1024 // bytes of a ServerID or ServerAddr; keeps a record far below 64 KiB
 	maxKey           = 1024 // bytes of an S3 key
+	maxQuorum        = 1000 // members; a list of observers holds hardly more
 )
 
 // ElectorConfig says who this candidate is and how fast it acts. All candidates of one election
@@ -64,6 +67,9 @@ type ElectorConfig struct {
 	// serve [NewLeadershipHandler] there, with a [HealthServer] or in a mux of the program; where it
 	// does not, the storage is read as without peer mode.
 	PeerMode bool
+	// NonVoting makes this elector a member that never leads: it follows and waits, and counts for
+	// a quorum if it is an observer, but claims nothing. One that leads when this is set resigns.
+	NonVoting bool
 	// PeerHealthPath is the path at which leaders answer. Defaults to "/health/leadership".
 	PeerHealthPath string
 	// PeerTimeout bounds one question to the leader, on top of the time for which the leader keeps
@@ -82,13 +88,29 @@ type ElectorConfig struct {
 	// PeerCertificate is the client certificate, instead of files.
 	PeerCertificate *tls.Certificate
 
+	// ObserverMetadata, unless it is nil, makes this elector an observer under its ServerID: it tells
+	// the others that it is there, with these words about itself, as long as it runs. As JSON they
+	// may have 1 KiB. See [S3Elector.Observers].
+	ObserverMetadata map[string]string
+	// QuorumSize is how many members, this one included, have to be active for this one to claim
+	// the leadership and to keep it. A member is active while its last heartbeat is younger than
+	// LeaderTimeout. Above 1 it makes this elector an observer, too; all members should have the
+	// same. A quorum can only end a leadership or withhold one; that no two lead at once never
+	// rests on it. Defaults to 0, which asks for nobody, as 1 does.
+	QuorumSize int
+	// GracePeriod is for how long a leader goes on with too few active members before it steps
+	// down. Less than a third of LeaderTimeout is less than the time between two heartbeats, so that
+	// one that is late can cost a leadership. Defaults to LeaderTimeout.
+	GracePeriod time.Duration
+
 	// OnAcquireLeadership runs when this elector has become the leader; IsLeader is already true,
 	// and its context ends with the leadership. Renewals go on while it runs. If it fails,
 	// OnLoseLeadership runs, the leadership is given up, and this candidate stands back for a lease.
 	OnAcquireLeadership func(ctx context.Context) error
-	// OnLoseLeadership runs after a leadership has ended and before it is released. An error is
-	// logged. Hooks run outside every lock, never two at once, strictly in turns. They must not
-	// call Stop, which waits for them; go e.Stop() is the way.
+	// OnLoseLeadership runs after a leadership has ended and before it is released;
+	// [LeadershipEndOf] its context says why it has ended. An error is logged. Hooks run outside
+	// every lock, never two at once, strictly in turns. They must not call Stop, which waits for them;
+	// go e.Stop() is the way.
 	OnLoseLeadership func(ctx context.Context) error
 }
 
@@ -134,13 +156,35 @@ func (c *ElectorConfig) validate() error {
 	if c.PeerTimeout < 0 || c.PeerTimeout > MaxLeaderTimeout {
 		return fmt.Errorf("PeerTimeout %v must be positive, and at most %v", c.PeerTimeout, MaxLeaderTimeout)
 	}
+	return c.checkMembers()
+}
+
+// checkMembers checks what concerns observers and the quorum.
+func (c *ElectorConfig) checkMembers() error {
+	switch {
+	case c.QuorumSize < 0 || c.QuorumSize > maxQuorum:
+		return fmt.Errorf("QuorumSize %d must be between 0 and %d", c.QuorumSize, maxQuorum)
+	case c.GracePeriod < 0 || c.GracePeriod > MaxLeaderTimeout:
+		return fmt.Errorf("GracePeriod %v must be positive, and at most %v", c.GracePeriod, MaxLeaderTimeout)
+	case !c.observes():
+		return nil
+	case len(c.LockfilePath)+len(observersSuffix) > maxKey:
+		return fmt.Errorf("LockfilePath is %d bytes long; at most %d are allowed with observers, whose key is a little longer", len(c.LockfilePath), maxKey-len(observersSuffix))
+	}
+	if err := roster.CheckMetadata(c.ObserverMetadata); err != nil {
+		return fmt.Errorf("ObserverMetadata: %w", err)
+	}
 	return nil
 }
+
+// observes reports whether the elector registers itself as an observer.
+func (c *ElectorConfig) observes() bool { return c.ObserverMetadata != nil || c.QuorumSize > 1 }
 
 // clone returns a copy that shares nothing with the original but its hooks and PeerCertificate.
 func (c *ElectorConfig) clone() ElectorConfig {
 	copied := *c
 	copied.PeerCACert = slices.Clone(c.PeerCACert)
+	copied.ObserverMetadata = maps.Clone(c.ObserverMetadata)
 	return copied
 }
 
@@ -155,6 +199,10 @@ func (c *ElectorConfig) lease() lease.Config {
 
 		Peers:       c.PeerMode,
 		PeerTimeout: c.PeerTimeout,
+
+		NonVoting: c.NonVoting,
+		Quorum:    c.QuorumSize > 1,
+		Grace:     c.GracePeriod,
 	}
 }
 
@@ -181,6 +229,9 @@ func (c *ElectorConfig) setDefaults() {
 	}
 	if c.PeerTimeout == 0 {
 		c.PeerTimeout = min(DefaultPeerTimeout, c.LeaderTimeout/5)
+	}
+	if c.GracePeriod == 0 {
+		c.GracePeriod = c.LeaderTimeout
 	}
 }
 

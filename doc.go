@@ -61,6 +61,14 @@
 // and time, and safety never rests on it: a peer's word begins the follower's own observation of a
 // version, and nothing else. Where no leader answers, the storage is read.
 //
+// # Observers and quorum
+//
+// With ObserverMetadata an elector is an observer: it tells the others that it is there, and
+// [S3Elector.Observers] who they are. With QuorumSize nobody claims, and nobody leads on for longer
+// than GracePeriod, while fewer members are active. A quorum can only end a leadership or withhold
+// one; safety never rests on it. Members with NonVoting observe and never lead. Heartbeats go to the
+// leader in peer mode, over mutual TLS, and to an object beside the leader record otherwise.
+//
 // # States
 //
 //	    ┌────────────────────────────────────────────┐

@@ -75,14 +75,20 @@ func readmePeers(ctx context.Context, config *s3lect.ElectorConfig, elector *s3l
 	return err
 }
 
-var _ = []any{readmeLead, readmeGuard, readmeHooks, readmePeers}
+func readmeQuorum(config *s3lect.ElectorConfig) {
+	config.ObserverMetadata = map[string]string{"zone": "eu-1"} // heartbeats by itself; elector.Observers(ctx) lists all
+	config.QuorumSize = 2                                       // a leader that is left alone steps down
+	config.NonVoting = true                                     // on members that never lead, and count all the same
+}
+
+var _ = []any{readmeLead, readmeGuard, readmeHooks, readmePeers, readmeQuorum}
 
 func TestCodeOfTheREADMECompiles(t *testing.T) {
 	t.Parallel()
 	compiled, err := os.ReadFile("docs_test.go")
 	require.NoError(t, err)
 	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllSubmatch(readFile(t, "README.md"), -1)
-	require.Len(t, blocks, 4)
+	require.Len(t, blocks, 5)
 	for _, block := range blocks {
 		assert.Contains(t, unindented(compiled), unindented(block[1]))
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/seed-6dc909bb/s3lect/internal/env"
 	"github.com/seed-6dc909bb/s3lect/internal/lease"
+	"github.com/seed-6dc909bb/s3lect/internal/roster"
 )
 
 // Elector is what programs that need a leader depend on. It never gains a method, so that fakes of
@@ -58,7 +59,6 @@ type S3ElectorOptions struct {
 // S3Elector is one candidate in an election. All its methods are safe for concurrent use.
 type S3Elector struct {
 	storage Storage
-	putter  ETagPutter   // the storage, if it can report ETags; else nil
 	log     *slog.Logger // behind logs
 	logs    logQueue
 	env     *env.Env
@@ -73,10 +73,12 @@ type S3Elector struct {
 	feed    *change       // the latest change of status; the next one is linked to it
 	checked chan struct{} // closed when a check completes; nil while nobody waits for that
 	podium  *podium       // nil if no peer has ever asked
+	// attending is whom this elector has heard from; nil until somebody wants to know.
+	attending *roster.Attendance
 
-	// machine outlives a run, because what was seen of the terms under its key must.
-	machine    *lease.Machine
-	machineKey string
+	// machine outlives a run, because what was seen of the terms under its key must. It is nil while
+	// nothing was seen.
+	machine *lease.Machine
 }
 
 // trust is what IsLeader rests on: a term, and the moment until which no other candidate can have
@@ -105,7 +107,6 @@ func NewS3Elector(opts S3ElectorOptions) (*S3Elector, error) {
 		env:     opts.Env,
 		config:  &config,
 	}
-	e.putter, _ = opts.Storage.(ETagPutter)
 	if e.log == nil {
 		e.log = slog.Default()
 	}
@@ -172,7 +173,8 @@ func (e *S3Elector) Remaining() time.Duration {
 	return 0
 }
 
-// LeaderID returns the ServerID of the leader last seen; empty while there is none.
+// LeaderID returns the ServerID of the leader last seen; empty while there is none, also when the lease of
+// the last one is known to have run out.
 func (e *S3Elector) LeaderID() string { return e.GetLeadershipStatus().LeaderID }
 
 // GetLeadershipStatus returns a copy of everything that is known.

@@ -3,7 +3,8 @@ package s3lect
 import (
 	"errors"
 	"fmt"
-	"time"
+
+	"github.com/seed-6dc909bb/s3lect/internal/roster"
 )
 
 var (
@@ -19,6 +20,10 @@ var (
 	ErrBadRecord = errors.New("not a leader record")
 	// ErrDuplicateServerID says that another live process uses this elector's ServerID.
 	ErrDuplicateServerID = errors.New("another process uses the same ServerID")
+	// ErrObserverNotFound is returned for an observer that is not registered, or not any more.
+	ErrObserverNotFound = errors.New("observer is not registered")
+	// ErrObserversFull says that the list of observers would become larger than 64 KiB.
+	ErrObserversFull = roster.ErrFull
 )
 
 // Reasons for the end of a leadership. errors.Is finds them in the context.Cause of the contexts
@@ -28,12 +33,16 @@ var (
 	ErrLeaseExpired = errors.New("lease expired without a confirmed renewal")
 	// ErrLeadershipLost says that the record was replaced by another candidate's, or removed.
 	ErrLeadershipLost = errors.New("leadership taken over or record removed")
-	// ErrResigned says that Resign was called, that the work returned, or that a hook failed.
+	// ErrResigned says that Resign was called, that the work returned, that a hook failed, or that
+	// NonVoting was set.
 	ErrResigned = errors.New("resigned")
 	// ErrTransferred says that TransferLeadership was called.
 	ErrTransferred = errors.New("leadership transferred")
 	// ErrStopped says that the elector was stopped or its context ended.
 	ErrStopped = errors.New("elector stopped")
+	// ErrQuorumLost says that fewer members than ElectorConfig.QuorumSize were active for longer than
+	// the GracePeriod. In a status it says that this candidate claims nothing for want of members.
+	ErrQuorumLost = errors.New("no quorum")
 )
 
 // BadRecordError says what is wrong with the object that stands where a leader record should be.
@@ -49,22 +58,16 @@ func (e *BadRecordError) Error() string {
 // Unwrap makes errors.Is(err, ErrBadRecord) true.
 func (e *BadRecordError) Unwrap() error { return ErrBadRecord }
 
-// LeadershipEnd is the context.Cause of the contexts that hooks and work get, once the leadership
-// has ended.
-type LeadershipEnd struct {
-	// Term is the leadership that ended.
-	Term int64
-	// Reason is one of ErrLeaseExpired, ErrLeadershipLost, ErrResigned, ErrTransferred, ErrStopped.
-	Reason error
-	// Until is the moment, by this process's clock, up to which the lease still keeps others out.
-	// Work that has to wind down must be done by then. It is the zero time if another candidate
-	// may lead already.
-	Until time.Time
+// BadObserversError says what is wrong with the object that stands where the list of observers should
+// be. It is never overwritten.
+type BadObserversError struct {
+	Key    string // of the object
+	Reason string // for people
 }
 
-func (e *LeadershipEnd) Error() string {
-	return fmt.Sprintf("leadership of term %d has ended: %v", e.Term, e.Reason)
+func (e *BadObserversError) Error() string {
+	return fmt.Sprintf("object %q is not a list of observers: %s; it is left as it is: choose another LockfilePath, or remove the object if it is nobody's", e.Key, e.Reason)
 }
 
-// Unwrap returns the reason.
-func (e *LeadershipEnd) Unwrap() error { return e.Reason }
+// Unwrap makes errors.Is(err, ErrBadRecord) true.
+func (e *BadObserversError) Unwrap() error { return ErrBadRecord }

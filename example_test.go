@@ -247,6 +247,87 @@ func ExampleNewLeadershipHandler() {
 	// leading: 200
 }
 
+// With a quorum nobody leads while too few members are there, and every elector can tell who is. A
+// member that does not vote counts, too.
+func ExampleElectorConfig_quorum() {
+	ctx := context.Background()
+	storage := memory.New() // a bucket, for members on several machines
+	join := func(id string, voting bool) *s3lect.S3Elector {
+		elector, err := s3lect.NewS3Elector(s3lect.S3ElectorOptions{
+			Config: &s3lect.ElectorConfig{
+				LockfilePath: "scheduler.json", ServerID: id, ServerAddr: "10.0.0.1:8443",
+				LeaderTimeout:    9 * time.Second,
+				QuorumSize:       2,
+				GracePeriod:      time.Second,
+				NonVoting:        !voting,
+				ObserverMetadata: map[string]string{"zone": "eu-central-1a"},
+			},
+			Storage: storage,
+		})
+		if err != nil {
+			panic(err)
+		}
+		if err := elector.Start(ctx); err != nil {
+			panic(err)
+		}
+		return elector
+	}
+	worker := join("worker", true)
+	witness := join("witness", false)
+	if err := worker.WaitForLeadership(ctx); err != nil {
+		panic(err)
+	}
+	observers, err := worker.Observers(ctx)
+	if err != nil {
+		panic(err)
+	}
+	for _, o := range observers {
+		fmt.Println(o.ID, o.Metadata["zone"], "active:", o.Active)
+	}
+
+	if err := witness.Stop(); err != nil {
+		panic(err)
+	}
+	for status := range worker.Watch(ctx) { // a third of a lease at most, and GracePeriod
+		if status.EndReason != 0 {
+			fmt.Println("leads:", status.IsLeader, "because:", status.EndReason)
+			fmt.Println(errors.Is(status.EndReason.Err(), s3lect.ErrQuorumLost))
+			break
+		}
+	}
+	if err := worker.Stop(); err != nil {
+		panic(err)
+	}
+	// Output:
+	// witness eu-central-1a active: true
+	// worker eu-central-1a active: true
+	// leads: false because: quorum lost
+	// true
+}
+
+// A member that is no elector, a job in another process, say, is registered and kept alive by hand.
+func ExampleS3Elector_RegisterObserver() {
+	ctx := context.Background()
+	elector := newExampleElector("replica-1", memory.New()) // it need not be started
+
+	if err := elector.RegisterObserver(ctx, "backup-job", map[string]string{"host": "db-2"}); err != nil {
+		panic(err)
+	}
+	if err := elector.UpdateHeartbeat(ctx, "backup-job"); err != nil { // several times per LeaderTimeout
+		panic(err)
+	}
+	active, err := elector.GetActiveObservers(ctx)
+	fmt.Println(active, err)
+
+	if err := elector.UnregisterObserver(ctx, "backup-job"); err != nil {
+		panic(err)
+	}
+	fmt.Println(elector.UpdateHeartbeat(ctx, "backup-job"))
+	// Output:
+	// 1 <nil>
+	// count a heartbeat of observer "backup-job": observer is not registered
+}
+
 func newExampleElector(id string, storage s3lect.Storage) *s3lect.S3Elector {
 	elector, err := s3lect.NewS3Elector(s3lect.S3ElectorOptions{
 		Config: &s3lect.ElectorConfig{

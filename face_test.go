@@ -105,6 +105,11 @@ type additions interface {
 	Resign(ctx context.Context) error
 	TransferLeadership(ctx context.Context, serverID string) error
 	Watch(ctx context.Context) iter.Seq[s3lect.LeadershipStatus]
+	RegisterObserver(ctx context.Context, id string, metadata map[string]string) error
+	UpdateHeartbeat(ctx context.Context, id string) error
+	UnregisterObserver(ctx context.Context, id string) error
+	GetActiveObservers(ctx context.Context) (int, error)
+	Observers(ctx context.Context) ([]s3lect.Observer, error)
 }
 
 func TestRecordKeepsTheFieldNamesThatOlderSoftwareReads(t *testing.T) {

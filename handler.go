@@ -46,7 +46,8 @@ func NewLeadershipHandler(elector Elector, logger *slog.Logger) http.HandlerFunc
 			session = ""
 		}
 		w.Header().Set("Cache-Control", "no-store")
-		body, leads, err := leadershipAnswer(req.Context(), elector, session, after)
+		beat := takeHeartbeat(req, elector)
+		body, leads, err := leadershipAnswer(req.Context(), elector, session, after, beat)
 		if err != nil {
 			logger.Error("cannot encode the leadership answer", "error", err)
 			http.Error(w, "cannot encode the answer", http.StatusInternalServerError)
@@ -95,9 +96,10 @@ func extendDeadline(w http.ResponseWriter, req *http.Request, poll time.Duration
 }
 
 // leadershipAnswer returns the body that tells of the leadership, and whether there is one to tell of.
-func leadershipAnswer(ctx context.Context, elector Elector, session string, after int64) (body []byte, leads bool, err error) {
+func leadershipAnswer(ctx context.Context, elector Elector, session string, after int64, beat heartbeat) (body []byte, leads bool, err error) {
 	if announcer, ok := elector.(Announcer); ok {
 		announcement, leads := announcer.Announce(ctx, session, after)
+		announcement.Observed, announcement.ObserverError = beat.taken, beat.refusal
 		body, err = json.Marshal(announcement)
 		return body, leads, err
 	}

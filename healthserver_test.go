@@ -187,12 +187,12 @@ func TestRefusedClientsAreLoggedOnceEach(t *testing.T) {
 		}),
 	} {
 		hammer(t, client, url)
-		lines.wait(t, 1, reason)
+		lines.wait(t, reason)
 	}
 	answer, err := request(t, testClient(t, ca, nil), http.MethodGet, strings.Replace(url, "https:", "http:", 1))
 	require.NoError(t, err)
 	assert.Equal(t, http.StatusBadRequest, answer.StatusCode)
-	lines.wait(t, 1, refusedPlain)
+	lines.wait(t, refusedPlain)
 
 	answer, err = request(t, testClient(t, ca, &good), http.MethodGet, url)
 	require.NoError(t, err, "a good client is served all the while")
@@ -225,7 +225,7 @@ func TestClientWhoseCertificateEndsOnAnOpenConnectionIsRefused(t *testing.T) {
 			assert.Equal(t, http.StatusForbidden, answer.StatusCode)
 			assert.Contains(t, answer.body, "certificate is not valid any more")
 			hammer(t, client, url) // on new connections, because that one was closed
-			lines.wait(t, 1, refusedExpired)
+			lines.wait(t, refusedExpired)
 			assert.Len(t, lines.with(refusedExpired), 1)
 
 			answer, err = request(t, testClient(t, ca, &long, change), http.MethodGet, url)

@@ -38,6 +38,7 @@ func (r *run) meet() {
 	r.peers = nil
 	if r.config.PeerMode {
 		client := &peerClient{path: r.config.PeerHealthPath, tls: r.config.peerTLS(), log: r.log(), given: r.e.env.PeerTransport}
+		client.observer, client.metadata = r.config.introduction()
 		r.peers = &peers{client: client}
 	}
 }
@@ -90,6 +91,7 @@ func (r *run) replied(now lease.Instant, p *peers, question *lease.Question, wor
 	if p == r.peers && question == p.question && question == r.machine.Question() {
 		p.drop()
 		r.machine.Reply(now, word, err)
+		r.heardWord(now, question, word)
 	}
 }
 
@@ -101,6 +103,8 @@ type peerClient struct {
 	log   *slog.Logger
 	given http.RoundTripper // in the simulation, instead of one of its own; else nil
 
+	observer, metadata string // of whom a question is a heartbeat; empty if of nobody
+
 	making    sync.Mutex // of the transport; nobody but questions waits for it
 	transport atomic.Pointer[peerTransport]
 }
@@ -109,6 +113,9 @@ type peerClient struct {
 func (p *peers) serve(config *ElectorConfig) bool {
 	if p == nil || !config.PeerMode {
 		return p == nil && !config.PeerMode
+	}
+	if observer, metadata := config.introduction(); p.client.observer != observer || p.client.metadata != metadata {
+		return false
 	}
 	return p.client.path == config.PeerHealthPath && p.client.tls.equal(config.peerTLS())
 }
@@ -126,18 +133,38 @@ func (c *peerClient) ask(ctx context.Context, question *lease.Question) (*lease.
 	return word, err
 }
 
+// again returns a client for the same peers, with connections of its own.
+func (c *peerClient) again() *peerClient {
+	return &peerClient{path: c.path, tls: c.tls, log: c.log, given: c.given}
+}
+
+// farewell tells a leader that an observer leaves.
+func (c *peerClient) farewell(ctx context.Context, addr, observer string) error {
+	query := url.Values{"observer": {observer}, "leaving": {"1"}}
+	if _, err := c.get(ctx, addr, query); err != nil && !errors.Is(err, lease.ErrNotLeading) {
+		return fmt.Errorf("take leave of the leader at %s: %w", addr, err)
+	}
+	return nil
+}
+
 func (c *peerClient) roundTrip(ctx context.Context, question *lease.Question) (*lease.Word, error) {
-	if err := checkAddress("leaderAddr", question.Addr); err != nil {
+	body, err := c.get(ctx, question.Addr, c.query(question))
+	if err != nil {
+		return nil, err
+	}
+	return decodeWord(body)
+}
+
+// get asks at an address and returns the body of the answer.
+func (c *peerClient) get(ctx context.Context, addr string, query url.Values) ([]byte, error) {
+	if err := checkAddress("leaderAddr", addr); err != nil {
 		return nil, err
 	}
 	transport, err := c.roundTripper()
 	if err != nil {
 		return nil, err
 	}
-	target := url.URL{Scheme: "https", Host: question.Addr, Path: c.path}
-	if question.Session != "" {
-		target.RawQuery = url.Values{"session": {question.Session}, "after": {strconv.FormatInt(question.After, 10)}}.Encode()
-	}
+	target := url.URL{Scheme: "https", Host: addr, Path: c.path, RawQuery: query.Encode()}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), http.NoBody)
 	if err != nil {
 		return nil, err
@@ -163,7 +190,20 @@ func (c *peerClient) roundTrip(ctx context.Context, question *lease.Question) (*
 	case answer.StatusCode != http.StatusOK:
 		return nil, fmt.Errorf("the answer is %q", answer.Status)
 	}
-	return decodeWord(body)
+	return body, nil
+}
+
+func (c *peerClient) query(question *lease.Question) url.Values {
+	q := url.Values{}
+	if question.Session != "" {
+		q.Set("session", question.Session)
+		q.Set("after", strconv.FormatInt(question.After, 10))
+	}
+	if c.observer != "" {
+		q.Set("observer", c.observer)
+		q.Set("metadata", c.metadata)
+	}
+	return q
 }
 
 // decodeWord reads a leader's answer, which is a record with some more fields.
@@ -173,9 +213,12 @@ func decodeWord(body []byte) (*lease.Word, error) {
 		return nil, fmt.Errorf("the answer is no leader record: %w", err)
 	}
 	var more struct {
-		ETag       string `json:"etag"`
-		PollMillis int64  `json:"pollMillis"`
-		Followers  int    `json:"followers"`
+		ETag          string `json:"etag"`
+		PollMillis    int64  `json:"pollMillis"`
+		Followers     int    `json:"followers"`
+		Observers     int    `json:"activeObservers"`
+		Observed      bool   `json:"observed"`
+		ObserverError string `json:"observerError"`
 	}
 	if err := json.Unmarshal(body, &more); err != nil {
 		return nil, fmt.Errorf("the answer is not of the right shape: %w", err)
@@ -185,6 +228,10 @@ func decodeWord(body []byte) (*lease.Word, error) {
 		ETag:      more.ETag,
 		Poll:      time.Duration(min(max(more.PollMillis, 0), lease.MaxLease.Milliseconds())) * time.Millisecond,
 		Followers: max(more.Followers, 0),
+
+		Observers:     max(more.Observers, 0),
+		Observed:      more.Observed,
+		ObserverError: more.ObserverError,
 	}, nil
 }
 

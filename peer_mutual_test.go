@@ -54,18 +54,18 @@ func (l *countingListener) breakAll() {
 	l.of = nil
 }
 
-// startMember starts one that renews every second.
-func startMember(t *testing.T, storage Storage, ca *testCA, id string) *member {
+// startMember starts one that renews every second, unless it is changed.
+func startMember(t *testing.T, storage Storage, ca *testCA, id string, change ...func(*ElectorConfig)) *member {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	files := newPairFiles(t, ca.issue(t, id))
 	m := &member{conns: &countingListener{Listener: listener}}
-	m.S3Elector = newElector(t, storage, id, func(c *ElectorConfig) {
+	m.S3Elector = newElector(t, storage, id, append([]func(*ElectorConfig){func(c *ElectorConfig) {
 		c.ServerAddr = listener.Addr().String()
 		c.LeaderTimeout = 3 * time.Second
 		c.PeerMode, c.PeerCACert, c.PeerCertFile, c.PeerKeyFile = true, ca.pem, files.cert, files.key
-	})
+	}}, change...)...)
 	m.server, err = NewHealthServer(HealthServerConfig{
 		BindAddress: listener.Addr().String(), CertFile: files.cert, KeyFile: files.key, ClientCACert: ca.pem,
 		Elector: m.S3Elector, Logger: quiet(),

@@ -71,20 +71,26 @@ func SalvageTerm(data []byte) int64 {
 
 // readRecord reads and checks the record.
 func readRecord(ctx context.Context, storage Storage, key string) (*lease.Record, string, error) {
-	data, etag, err := storage.Get(ctx, key)
+	r, _, etag, err := readPublication(ctx, storage, key)
+	return r, etag, err
+}
+
+// readPublication is readRecord that returns the bytes as well.
+func readPublication(ctx context.Context, storage Storage, key string) (r *lease.Record, data []byte, etag string, err error) {
+	data, etag, err = storage.Get(ctx, key)
 	switch {
 	case errors.Is(err, ErrStorageNotFound):
-		return nil, "", err
+		return nil, nil, "", err
 	case err != nil:
-		return nil, "", fmt.Errorf("read leader record %q: %w", key, err)
+		return nil, nil, "", fmt.Errorf("read leader record %q: %w", key, err)
 	case etag == "":
-		return nil, "", fmt.Errorf("read leader record %q: the storage answered without an ETag, and nothing can be replaced safely without one", key)
+		return nil, nil, "", fmt.Errorf("read leader record %q: the storage answered without an ETag, and nothing can be replaced safely without one", key)
 	}
-	r, err := lease.Decode(data)
+	r, err = lease.Decode(data)
 	if err != nil {
-		return nil, "", &BadRecordError{Key: key, Reason: err.Error()}
+		return nil, nil, "", &BadRecordError{Key: key, Reason: err.Error()}
 	}
-	return r, etag, nil
+	return r, data, etag, nil
 }
 
 func leaderRecord(r *lease.Record, etag string) *LeaderRecord {
@@ -98,6 +104,7 @@ func leaderRecord(r *lease.Record, etag string) *LeaderRecord {
 		Sequence:    r.Sequence,
 		LeaseMillis: int64(r.Lease / time.Millisecond),
 		Successor:   r.Successor,
+		QuorumLost:  r.QuorumLost,
 		Metadata:    LeaderRecordMetadata{ETag: etag},
 	}
 }

@@ -27,14 +27,15 @@ type run struct {
 	timer      env.Timer
 	call       *lease.Call
 	cancelCall context.CancelFunc
-	calls      int32  // that have not returned, abandoned ones included
-	questions  int32  // likewise, of those to peers
-	peers      *peers // nil without peer mode
+	calls      int32   // that have not returned, abandoned ones included
+	questions  int32   // likewise, of those to peers
+	peers      *peers  // nil without peer mode
+	muster     *muster // nil unless it observes
 	tenure     *tenure
 	work       *assignment
-	finished   []*assignment // to be told when the present leadership is released
-	resigners  []chan error  // likewise
+	onRelease  []func(error) // to be called when the present leadership is released, or could not be
 	trouble    trouble       // of the election
+	rounds     int32         // like calls, of those for the list of observers
 	stopping   bool
 	restart    bool // the configuration names another candidate or key
 }
@@ -59,9 +60,9 @@ func newRun(ctx context.Context, e *S3Elector, work *assignment) *run {
 // outlives both restarts and stops.
 func (r *run) begin() {
 	e := r.e
-	if e.machine == nil || e.machineKey != r.config.LockfilePath {
+	e.introduce(r.config)
+	if e.machine == nil {
 		e.machine = lease.New(r.config.lease(), e.env.Uint64)
-		e.machineKey = r.config.LockfilePath
 	}
 	r.machine = e.machine
 	now := e.env.Now()
@@ -69,13 +70,13 @@ func (r *run) begin() {
 	r.machine.Guard(r.work != nil)
 	r.machine.Start(now)
 	r.meet()
-	e.introduce(r.config)
 }
 
 // loop is the elector's one goroutine. It never waits for I/O, a hook or a caller.
 func (r *run) loop(ctx context.Context) {
 	forget := context.AfterFunc(ctx, func() { r.do(r.quit) })
 	defer forget()
+	r.join(r.e.env.Now())
 	for {
 		now := r.e.env.Now()
 		wake := r.settle(now)
@@ -142,12 +143,15 @@ func (r *run) halt() error {
 // now, and returns when the machine wants to be asked again.
 func (r *run) settle(now lease.Instant) (wake time.Duration) {
 	for {
+		r.assure(now)
 		wake = r.machine.Step(now)
 		r.tell(now)
 		if !r.perform(now) && !r.inquire(now) && !r.serve(now) {
-			return wake
+			break
 		}
 	}
+	r.logMuster(now)
+	return min(wake, r.attend(now))
 }
 
 // tell passes on what the machine has to say.
@@ -159,7 +163,9 @@ func (r *run) tell(now lease.Instant) {
 		case lease.Began:
 			r.log().Info("leadership acquired", "term", event.Term)
 			r.tenure = newTenure(r, event.Term)
+			r.muster.turned(r, now)
 		case lease.Ended:
+			r.muster.turned(r, now)
 			r.ended(now, event)
 		case lease.Released:
 			r.released(event)
@@ -168,7 +174,7 @@ func (r *run) tell(now lease.Instant) {
 	r.logStatus(now, was, is) // last, because a log can be slow
 }
 
-// released tells everybody who waits for the end of a leadership.
+// released takes in that a leadership is over, its resignation included.
 func (r *run) released(event lease.Event) {
 	err := event.Err
 	switch {
@@ -185,13 +191,7 @@ func (r *run) released(event lease.Event) {
 	if r.stopping && event.Reason != lease.Lost && event.Reason != lease.Expired {
 		r.err = err
 	}
-	for _, waiter := range r.resigners {
-		waiter <- err
-	}
-	for _, work := range r.finished {
-		close(work.done)
-	}
-	r.resigners, r.finished = nil, nil
+	r.tellReleased(err)
 }
 
 // reconfigure takes in the elector's new configuration.
@@ -203,6 +203,9 @@ func (r *run) reconfigure(now lease.Instant) {
 		return
 	}
 	r.config = config
+	if !r.muster.observesAs(config) {
+		r.join(now) // first, so that the old peers can be told of an end
+	}
 	if !r.peers.serve(config) {
 		r.meet()
 	}
@@ -211,10 +214,12 @@ func (r *run) reconfigure(now lease.Instant) {
 
 func (r *run) restartMachine() {
 	r.restart, r.err = false, nil
+	r.depart()
 	r.config = r.e.current()
 	r.e.mu.Lock()
 	r.begin()
 	r.e.mu.Unlock()
+	r.join(r.e.env.Now())
 }
 
 // resign ends the leadership. The waiter hears when it is released; at once if it calls from inside
@@ -226,12 +231,13 @@ func (r *run) resign(now lease.Instant, successor string, inside bool, waiter ch
 	case inside || r.tenure != nil && r.tenure.hooking:
 		waiter <- nil
 	default:
-		r.resigners = append(r.resigners, waiter)
+		r.onRelease = append(r.onRelease, func(err error) { waiter <- err })
 	}
 }
 
 // finish ends the run once nothing contests any more.
 func (r *run) finish() {
+	r.depart()
 	r.awaitCalls()
 	r.part()
 	r.awaitLog()
@@ -240,13 +246,16 @@ func (r *run) finish() {
 	e.mu.Lock()
 	e.run = nil
 	e.mu.Unlock()
-	for _, work := range r.finished {
-		close(work.done)
-	}
-	for _, waiter := range r.resigners {
-		waiter <- errors.Join(ErrStopped, r.err)
-	}
+	r.tellReleased(errors.Join(ErrStopped, r.err))
 	close(r.done)
+}
+
+// tellReleased tells everybody who waits for the end of a leadership.
+func (r *run) tellReleased(err error) {
+	for _, tell := range r.onRelease {
+		tell(err)
+	}
+	r.onRelease = nil
 }
 
 func (r *run) log() *slog.Logger {

@@ -25,6 +25,8 @@ type LeaderRecord struct {
 	LeaseMillis int64 `json:"leaseMillis,omitempty"`
 	// Successor is the ServerID to which the holder handed over, if it named one.
 	Successor string `json:"successor,omitempty"`
+	// QuorumLost says that the holder has resigned for want of active members.
+	QuorumLost bool `json:"quorumLost,omitempty"`
 
 	Metadata LeaderRecordMetadata `json:"-"`
 }
@@ -45,6 +47,9 @@ type LeadershipStatus struct {
 	LockfilePath string `json:"lockfilePath"`
 	// IsLeader is whether this elector leads.
 	IsLeader bool `json:"isLeader"`
+	// EndReason says why this elector's last leadership has ended; none while it leads, and before
+	// the first.
+	EndReason EndReason `json:"endReason,omitempty"`
 	// LeaderID and LeaderAddr name the leader this elector last saw; empty while there is none.
 	LeaderID   string `json:"leaderID"`
 	LeaderAddr string `json:"leaderAddr"`
@@ -65,11 +70,20 @@ type LeadershipStatus struct {
 	// outside of peer mode.
 	PeerError string `json:"peerError,omitempty"`
 
+	// EndedTerm is the last leadership of this elector, whose end EndReason gives the reason of; 0
+	// while it leads, and before the first.
+	EndedTerm int64 `json:"endedTerm,omitempty"`
+
+	// ActiveObservers is how many members this elector knew to be active, itself included, when it
+	// last looked, and QuorumSize how many it needs. 0 where it is no observer.
+	ActiveObservers int `json:"activeObservers,omitempty"`
+	QuorumSize      int `json:"quorumSize,omitempty"`
+
 	// Term is the term of the record last seen, resigned or not.
 	Term int64 `json:"term"`
 	// LastError says what is wrong, and is empty when the last check succeeded.
 	LastError string `json:"lastError,omitempty"`
 	// Err is LastError for errors.Is and errors.As: ErrBadRecord, ErrDuplicateServerID,
-	// ErrStorageThrottled, or what the storage has said.
+	// ErrStorageThrottled, ErrQuorumLost, or what the storage has said.
 	Err error `json:"-"`
 }

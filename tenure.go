@@ -37,7 +37,9 @@ type assignment struct {
 }
 
 func newTenure(r *run, term int64) *tenure {
-	ctx, cancel := context.WithCancelCause(context.WithValue(r.base, insideKey{r.e}, true))
+	inside := context.WithValue(r.base, insideKey{r.e}, true)
+	// Start may have been called with the context of another elector's hook.
+	ctx, cancel := context.WithCancelCause(context.WithValue(inside, endKey{}, (*LeadershipEnd)(nil)))
 	return &tenure{
 		term:      term,
 		ctx:       ctx,
@@ -62,7 +64,8 @@ func (r *run) serve(now lease.Instant) bool {
 	case t.end != nil && !t.left:
 		t.left = true
 		if t.entered {
-			r.hook(context.WithValue(r.base, insideKey{r.e}, true), now, t.onLose, r.loseReturned)
+			ctx := context.WithValue(r.base, insideKey{r.e}, true)
+			r.hook(context.WithValue(ctx, endKey{}, t.end), now, t.onLose, r.loseReturned)
 		}
 	case t.end != nil:
 		r.tenure = nil
@@ -128,7 +131,7 @@ func (r *run) workReturned(now lease.Instant, err error) {
 	work := r.tenure.working
 	work.returned, work.err = true, err
 	r.assign(nil)
-	r.finished = append(r.finished, work)
+	r.onRelease = append(r.onRelease, func(error) { close(work.done) })
 	r.machine.Resign(now, "")
 }
 
@@ -149,25 +152,17 @@ func (r *run) withdraw(now lease.Instant, work *assignment) {
 		close(work.done)
 		return
 	}
-	r.finished = append(r.finished, work)
+	r.onRelease = append(r.onRelease, func(error) { close(work.done) })
 	r.machine.Resign(now, "")
 }
 
 // ended ends the contexts of hooks and work. IsLeader is already false and watchers are told.
 func (r *run) ended(now lease.Instant, event lease.Event) {
-	end := &LeadershipEnd{Term: event.Term, Reason: reasons[event.Reason]}
+	end := &LeadershipEnd{Term: event.Term, Reason: endReason(event.Reason).Err()}
 	if left := now.Until(event.Until); left > 0 {
 		end.Until = time.Now().Add(left)
 	}
 	r.tenure.end = end
 	r.tenure.cancel(end)
 	r.log().Info("leadership ended", "term", event.Term, "reason", end.Reason)
-}
-
-var reasons = map[lease.Reason]error{
-	lease.Expired:     ErrLeaseExpired,
-	lease.Lost:        ErrLeadershipLost,
-	lease.Resigned:    ErrResigned,
-	lease.Transferred: ErrTransferred,
-	lease.Stopped:     ErrStopped,
 }

@@ -109,14 +109,22 @@ func (r *run) publish(now lease.Instant, events []lease.Event) (was, is Leadersh
 		return was, was
 	}
 	e.status = r.status(now, was)
+	checked := false
 	for _, event := range events {
-		if event.Kind == lease.Checked || event.Kind == lease.Asked {
-			e.status.LastElectionTime = now.Time()
-			if e.checked != nil {
-				close(e.checked)
-				e.checked = nil
-			}
-			break
+		switch event.Kind {
+		case lease.Checked, lease.Asked:
+			checked = true
+		case lease.Began:
+			e.status.EndReason, e.status.EndedTerm = 0, 0
+		case lease.Ended:
+			e.status.EndReason, e.status.EndedTerm = endReason(event.Reason), event.Term
+		}
+	}
+	if checked {
+		e.status.LastElectionTime = now.Time()
+		if e.checked != nil {
+			close(e.checked)
+			e.checked = nil
 		}
 	}
 	e.tellWatchers()
@@ -128,6 +136,7 @@ func (r *run) publish(now lease.Instant, events []lease.Event) (was, is Leadersh
 func (e *S3Elector) introduce(config *ElectorConfig) {
 	if e.status.LockfilePath != config.LockfilePath {
 		e.status = LeadershipStatus{}
+		e.attending, e.machine = nil, nil
 	}
 	e.status.ServerID, e.status.LockfilePath = config.ServerID, config.LockfilePath
 	e.tellWatchers()
@@ -166,6 +175,11 @@ func (r *run) status(now lease.Instant, was LeadershipStatus) LeadershipStatus {
 		Term:             r.machine.HighestTerm(),
 		LastElectionTime: was.LastElectionTime,
 		LeaderLastSeen:   was.LeaderLastSeen,
+		EndReason:        was.EndReason,
+		EndedTerm:        was.EndedTerm,
+	}
+	if r.muster != nil {
+		s.ActiveObservers, s.QuorumSize = r.activeObservers(now), r.config.QuorumSize
 	}
 	record, since, seen := r.machine.Seen()
 	if seen {
@@ -178,7 +192,7 @@ func (r *run) status(now lease.Instant, was LeadershipStatus) LeadershipStatus {
 		s.Term = term
 		s.LeaderID, s.LeaderAddr = r.config.ServerID, r.config.ServerAddr
 		s.LeaderLastSeen = r.machine.Renewed().Time()
-	case seen && !record.Resigned() && record.Session != r.machine.Session():
+	case seen && !record.Resigned() && !r.machine.Lapsed() && record.Session != r.machine.Session():
 		s.LeaderID, s.LeaderAddr = record.LeaderID, record.LeaderAddr
 		s.LeaderLastSeen = since.Time()
 	}
@@ -196,6 +210,9 @@ func (r *run) status(now lease.Instant, was LeadershipStatus) LeadershipStatus {
 	if errors.Is(err, lease.ErrDuplicate) {
 		err = fmt.Errorf("%w: %q leads at %s in another session: give every candidate an ID of its own", ErrDuplicateServerID, s.ServerID, record.LeaderAddr)
 	}
+	if errors.Is(err, lease.ErrTooFew) {
+		err = r.tooFew(now)
+	}
 	if err != nil {
 		s.Err, s.LastError = err, err.Error()
 	}
@@ -210,6 +227,7 @@ func differs(a, b LeadershipStatus) bool {
 	}
 	a.LeaderLastSeen, a.LastElectionTime, a.ConsecutiveFails = b.LeaderLastSeen, b.LastElectionTime, b.ConsecutiveFails
 	a.PeerLastSeen, a.PeerError = b.PeerLastSeen, b.PeerError
+	a.ActiveObservers = b.ActiveObservers
 	a.LastError, a.Err = b.LastError, nil
 	b.Err = nil // errors cannot always be compared
 	return a != b
@@ -219,7 +237,7 @@ var errOther = errors.New("another trouble")
 
 // troubleOf returns what kind of trouble an error is; nil if there is none.
 func troubleOf(err error) error {
-	for _, kind := range []error{nil, ErrBadRecord, ErrDuplicateServerID, ErrStorageThrottled, ErrStoragePrecondition} {
+	for _, kind := range []error{nil, ErrBadRecord, ErrDuplicateServerID, ErrQuorumLost, ErrStorageThrottled, ErrStoragePrecondition} {
 		if errors.Is(err, kind) {
 			return kind
 		}
