@@ -32,8 +32,8 @@ TESTFLAGS   ?=
 # Systems on which the code must compile, tests included. The last one has 32-bit words.
 PLATFORMS ?= windows/amd64 darwin/arm64 freebsd/amd64 linux/386
 
-# What make failover runs: without and with peer mode, and a peer that lies.
-MEASUREMENTS := TestFailoverStaysWithinItsBounds|TestRequestsPerHourOfASteadyElection|TestPeers.*|TestRequestsPerHourOfPeers|TestHundredPeersDoNotStampede|TestLyingPeerDelaysTheFailoverByLessThanFourLeases
+# What make failover runs: without and with peer mode, a peer that lies, and with a quorum.
+MEASUREMENTS := TestFailoverStaysWithinItsBounds|TestRequestsPerHourOfASteadyElection|TestPeers.*|TestRequestsPerHourOfPeers|TestHundredPeersDoNotStampede|TestLyingPeerDelaysTheFailoverByLessThanFourLeases|TestQuorum.*
 
 TOOLS := golangci-lint versitygw benchstat
 

@@ -17,6 +17,7 @@ type Candidate interface {
 	Resign(ctx context.Context) error
 	TransferLeadership(ctx context.Context, serverID string) error
 	Watch(ctx context.Context) iter.Seq[s3lect.LeadershipStatus]
+	Observers(ctx context.Context) ([]s3lect.Observer, error)
 }
 
 // NewCandidate makes an elector on a simulated machine.

@@ -7,7 +7,8 @@
 // mode they ask the leader over a [network]: at each address the real endpoint of whatever process
 // is there now answers, and questions and answers get lost, late or garbled, or end with their
 // connection. The [nemesis] makes trouble at random moments, the [weather] at every request, the
-// [peerWeather] at every question. Every decision comes from streams of random numbers that are
+// [peerWeather] at every question. Where members observe, and need a quorum, a second nemesis kills,
+// freezes and silences many of the [crowd] at once, which is fifty members now and then. Every decision comes from streams of random numbers that are
 // derived from the seed, one per purpose ([dice]), so that a failing seed replays with its log:
 //
 //	go test ./internal/sim -run TestMixedSchedule -v -args -sim.seed=N
@@ -47,8 +48,26 @@
 //     in any FrequentInterval.
 //   - No attempt lasts longer than a fifth of the lease; nobody makes more than 25 requests in any
 //     second, or more than 2 a second over a whole run; Stop ends, and nothing is asked after it.
+//   - With a quorum a leader goes on for the grace period after enough members were last active, and no
+//     longer: active is who was heard of less than a lease ago, by a question with a verified
+//     certificate that has arrived, or by a counter on the list that was read twice within a lease and
+//     has grown; all by the leader's own clock. Where nothing delays the word of it, the same holds in
+//     true time after the last heartbeat of the dead, with an interval between two heartbeats and a read
+//     on top, and half a lease more in peer mode.
+//   - Nobody claims without enough members, which a leader's word can vouch for during half a lease; and
+//     after a leader that has gone for want of them, nobody who has not had enough for a lease without a
+//     gap. A member that never leads does not claim, and ceases to lead when it becomes one.
+//   - No leadership ends for want of members if enough of them had to be counted.
+//   - A list of observers is replaced by one in which the writer has counted a heartbeat of its own, or
+//     taken itself off, or others whose counters have stood still for ten leases; the rest stays as it
+//     is. What is no list is never replaced. Nobody makes more than 20 requests to the list in any
+//     second, or more than 2.5 a second over a whole run.
+//   - Watch, the contexts, OnLoseLeadership and the record of the resignation agree on why a leadership
+//     has ended. Everybody lists as active observers those who are there, once the trouble has ended
+//     for long enough.
 //   - When the trouble ends there is a leader within the bound, then for two leases exactly one, the
-//     same, whom everybody names; and no goroutine is left.
+//     same, whom everybody names; and no goroutine is left. If so many members stay dead that nobody may
+//     lead, nobody does.
 //
 // # What is excused
 //
@@ -74,6 +93,13 @@
 //     polls although its record still stands.
 //   - A break that is heard of when the lease of the last version seen is over is followed by a read
 //     after the random wait before a claim.
+//   - A read of the list of observers that is torn by a stranger's own write shows the list, with the
+//     ETag of what the stranger has put in its place, which the writer then replaces unseen. Likewise a
+//     torn read can undo a heartbeat of another observer, until its next one.
+//   - Where a stranger has taken the list of observers away, a live one may be taken off the next: its
+//     counter has begun anew, and can come to the number that was seen long ago. Its next heartbeat
+//     brings it back.
+//   - In the moments after a change of the configuration it is not judged which one counts for a quorum.
 //   - Two opposite steps of the wall clock before the elector has looked leave it leading: it was
 //     one leadership all along.
 package sim

@@ -113,9 +113,9 @@ func TestRequestsPerHourOfASteadyElection(t *testing.T) {
 func checkSteadyHour(t *testing.T, w *world, who string, maxReads int) {
 	t.Helper()
 	time.Sleep(2 * time.Minute)
-	before, changes := w.store.total(), len(w.monitor.mainLeaderships())
+	before, changes := w.store.total(leaderRecord), len(w.monitor.mainLeaderships())
 	time.Sleep(time.Hour)
-	after := w.store.total()
+	after := w.store.total(leaderRecord)
 	require.Len(t, w.monitor.mainLeaderships(), changes, "the leadership has changed")
 	w.close()
 	require.Empty(t, w.monitor.violations)

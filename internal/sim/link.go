@@ -23,7 +23,7 @@ type link struct {
 
 	mu        sync.Mutex
 	partition partition
-	requests  int
+	mute      partition // the same for the list of observers alone
 }
 
 // etagLink is a link that also reports the ETag of what it wrote.
@@ -36,9 +36,16 @@ type attempt struct {
 	data    []byte
 	etag    string
 	record  *record
+	roster  *roster
 	entered time.Time     // true time at which the elector called
 	sent    lease.Instant // the same on its own clocks
 	etagNow string        // of the version that it made
+	read    time.Time     // of a list of observers: when its writer last began to read it
+}
+
+// version is what the attempt makes of the object if it takes effect.
+func (a *attempt) version() version {
+	return version{data: a.data, etag: etagOf(a.data), record: a.record, roster: a.roster, at: time.Now()}
 }
 
 // answer is what comes back.
@@ -53,10 +60,18 @@ func (l *link) cut(p partition) {
 	l.partition = p
 }
 
+// silence is cut for the requests to the list of observers alone.
+func (l *link) silence(p partition) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.mute = p
+}
+
 func (l *link) Get(ctx context.Context, key string) ([]byte, string, error) {
-	l.w.monitor.requestEntered(l.p)
-	l.w.monitor.readEntered(l.p)
-	v, err := l.do(ctx, "GET", false, false, func(f fate) answer { return l.w.read(key, f) })
+	o := objectOf(key)
+	l.w.monitor.requestEntered(l.p, o)
+	l.w.monitor.readEntered(l.p, o)
+	v, err := l.do(ctx, key, o.request("GET"), false, false, func(f fate) answer { return l.w.read(key, f) })
 	if err != nil {
 		return nil, "", err
 	}
@@ -73,15 +88,17 @@ func (l *etagLink) PutIfMatchETag(ctx context.Context, key string, data []byte, 
 }
 
 func (l *link) put(ctx context.Context, key string, data []byte, etag string) (string, error) {
-	a := &attempt{p: l.p, key: key, data: append([]byte{}, data...), etag: etag, record: parse(data),
+	next, o := versionOf(key, append([]byte{}, data...)), objectOf(key)
+	a := &attempt{p: l.p, key: key, data: next.data, etag: etag, record: next.record, roster: next.roster,
 		entered: time.Now(), sent: l.p.host.now()}
-	l.w.monitor.requestEntered(l.p)
+	l.w.monitor.requestEntered(l.p, o)
 	l.w.monitor.writeEntered(a)
-	what := "PUT"
+	what := o.request("PUT")
 	if a.record != nil {
 		what = fmt.Sprintf("PUT term %d %s%s", a.record.Term, a.record.Nonce, map[bool]string{true: " (resignation)"}[a.record.resigned()])
 	}
-	v, err := l.do(ctx, what, true, etag == "", func(f fate) answer { return l.w.write(a, f) })
+	creates := etag == "" && o == leaderRecord
+	v, err := l.do(ctx, key, what, true, creates, func(f fate) answer { return l.w.write(a, f) })
 	if err != nil {
 		return "", err
 	}
@@ -90,11 +107,14 @@ func (l *link) put(ctx context.Context, key string, data []byte, etag string) (s
 
 // do sends one request to the storage and waits for its answer as long as ctx, the fate and the
 // state of the process allow.
-func (l *link) do(ctx context.Context, what string, write, creates bool, serve func(fate) answer) (version, error) {
-	defer l.w.monitor.requestLeft(l.p)
+func (l *link) do(ctx context.Context, key, what string, write, creates bool, serve func(fate) answer) (version, error) {
+	o := objectOf(key)
+	defer l.w.monitor.requestLeft(l.p, o)
 	l.mu.Lock()
 	p := l.partition
-	l.requests++
+	if p == connected && o == rosterObject {
+		p = l.mute
+	}
 	l.mu.Unlock()
 	w := l.w.weatherNow()
 	// The fate depends on the moment and the request alone, so that the order in which requests of
@@ -113,7 +133,7 @@ func (l *link) do(ctx context.Context, what string, write, creates bool, serve f
 		}
 		return version{}, errDead
 	}
-	if trouble := f.String(); trouble != "" || write {
+	if trouble := f.String(); trouble != "" || write && o == leaderRecord {
 		l.w.trace.add(l.p.name, "%s%s", what, trouble)
 	}
 
@@ -136,6 +156,13 @@ func (l *link) do(ctx context.Context, what string, write, creates bool, serve f
 		l.w.trace.add(l.p.name, "%s -> %v", what, a.err)
 	}
 	sure := ctx.Err() == nil && !l.p.host.heldDuring(entered)
+	if o == rosterObject {
+		l.w.monitor.rosterAnswered(l.p, key, write, a, sure)
+		return a.version, a.err
+	}
+	if ctx.Value(inspectionKey{}) != nil {
+		return a.version, a.err
+	}
 	l.w.monitor.storageAnswered(l.p, write, a, sure)
 	if answered := a.err == nil && sure; answered || errors.Is(a.err, s3lect.ErrStorageNotFound) {
 		// Otherwise the elector may have given the request up in this very instant. That there is no
@@ -221,7 +248,7 @@ func (w *world) read(key string, f fate) answer {
 		later := w.store.look(key)
 		if first.exists() && later.exists() {
 			if f.tornBody {
-				v.data, v.record = later.data, later.record
+				v.data, v.record, v.roster = later.data, later.record, later.roster
 			} else {
 				v.etag = later.etag
 			}
@@ -245,5 +272,7 @@ func (w *world) write(a *attempt, f fate) answer {
 	if !ok {
 		return answer{err: fmt.Errorf("put %s: %w", a.key, s3lect.ErrStoragePrecondition)}
 	}
-	return answer{version: version{data: a.data, etag: etag, record: a.record, at: time.Now()}}
+	v := a.version()
+	v.etag = etag
+	return answer{version: v}
 }

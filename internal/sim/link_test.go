@@ -55,7 +55,7 @@ func TestStaleETagIsRefusedAndTheCurrentOneIsNot(t *testing.T) {
 		_, etag, err := s.l.Get(s.Context(), mainKey)
 		require.NoError(s, err)
 		assert.Equal(s, second, etag)
-		assert.Equal(s, Counts{Reads: 1, Writes: 4, Refused: 2}, s.w.store.total())
+		assert.Equal(s, Counts{Reads: 1, Writes: 4, Refused: 2}, s.w.store.total(leaderRecord))
 	})
 }
 
@@ -184,4 +184,50 @@ func TestReadIsTornOnlyByACommitDuringIt(t *testing.T) {
 		}
 		assert.Positive(s, torn)
 	})
+}
+
+func TestListOfObserversCanFailAlone(t *testing.T) {
+	inWorld(t, weather{}, func(s scene) {
+		s.l.silence(refusing)
+		_, _, err := s.l.Get(s.Context(), mainRoster)
+		require.ErrorIs(s, err, errUnreachable)
+		require.NoError(s, s.l.PutIfMatch(s.Context(), mainKey, testRecord(1), ""))
+		s.l.silence(connected)
+		_, _, err = s.l.Get(s.Context(), mainRoster)
+		require.ErrorIs(s, err, s3lect.ErrStorageNotFound)
+	})
+}
+
+// TestWriterOfTheListLeavesOthersAlone shows the judge what it must catch.
+func TestWriterOfTheListLeavesOthersAlone(t *testing.T) {
+	const others = `{"version":1,"observers":[{"id":"node-0","beats":1},{"id":"node-7","beats":1}]}`
+	for name, c := range map[string]struct {
+		before, after string
+		want          []string
+	}{
+		"a heartbeat":            {others, `{"version":2,"observers":[{"id":"node-0","beats":2},{"id":"node-7","beats":1}]}`, nil},
+		"leaving":                {others, `{"version":2,"observers":[{"id":"node-7","beats":1}]}`, nil},
+		"another's counter":      {others, `{"version":2,"observers":[{"id":"node-0","beats":2},{"id":"node-7","beats":2}]}`, []string{Roster}},
+		"another newcomer":       {others, `{"version":2,"observers":[{"id":"node-0","beats":2},{"id":"node-7","beats":1},{"id":"x","beats":1}]}`, []string{Roster}},
+		"no heartbeat":           {others, `{"version":2,"observers":[{"id":"node-0","beats":1},{"id":"node-7","beats":1}]}`, []string{Roster}},
+		"an older version":       {others, `{"version":1,"observers":[{"id":"node-0","beats":2},{"id":"node-7","beats":1}]}`, []string{Roster}},
+		"another is taken off":   {others, `{"version":2,"observers":[{"id":"node-0","beats":2}]}`, []string{Roster}},
+		"a stranger's object":    {"hello", `{"version":1,"observers":[{"id":"node-0","beats":1}]}`, []string{Overwritten}},
+		"something that is none": {others, `{}`, []string{Roster}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, weather{}, func(s scene) {
+				now := versionOf(mainRoster, []byte(c.before))
+				s.w.store.replace(mainRoster, now)
+				s.w.monitor.listed[member{mainKey, "node-7"}] = time.Now()
+				delete(s.w.monitor.meddled, mainKey) // for a while it would excuse what is taken off
+				require.NoError(s, s.l.PutIfMatch(s.Context(), mainRoster, []byte(c.after), now.etag))
+				var kinds []string
+				for _, v := range s.w.monitor.violations {
+					kinds = append(kinds, v.Kind)
+				}
+				assert.Equal(s, c.want, kinds)
+			})
+		})
+	}
 }

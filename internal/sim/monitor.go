@@ -30,6 +30,13 @@ const (
 	Lost        = "lost"        // a leadership ended without need
 	Unbounded   = "unbounded"   // an attempt, a question or a Stop without a bound
 	Peers       = "peers"       // a leader answered, or a follower took an answer for, what is not so
+	Quorum      = "quorum"      // led or claimed without enough members
+	Demoted     = "demoted"     // a leadership ended for want of members who were there
+	Damping     = "damping"     // claimed too soon after one that ended for want of members
+	NonVoters   = "non-voters"  // a member that never leads claimed or led
+	Roster      = "roster"      // a list of observers that breaks the format's rules, or lost one of them
+	Attendance  = "attendance"  // did not tell who is there
+	Reasons     = "reasons"     // told another reason for the end of a leadership than there was
 )
 
 // Violation is a promise that was broken.
@@ -61,9 +68,12 @@ type monitor struct {
 	everybody   []*process        // that ever was
 	present     map[*process]bool // between start and stop or death
 	nonces      map[string]bool
-	topTerm     map[string]int64    // highest term on the storage, by key
-	topLeader   map[string]int64    // highest term that led, by key
-	written     map[string]*attempt // what has landed, by nonce
+	topTerm     map[string]int64     // highest term on the storage, by key
+	topLeader   map[string]int64     // highest term that led, by key
+	written     map[string]*attempt  // what has landed, by nonce
+	lived       map[member]time.Time // when an observer's last heartbeat has reached anybody
+	listed      map[member]time.Time // when its counter on the storage has last changed
+	meddled     map[string]time.Time // when a stranger has last changed its list of observers, by key
 	leaderships []Leadership
 
 	only       []string // kinds that count; all if empty
@@ -73,7 +83,10 @@ type monitor struct {
 }
 
 func newMonitor(w *world) *monitor {
-	return &monitor{w: w, present: map[*process]bool{}, nonces: map[string]bool{}, topTerm: map[string]int64{}, topLeader: map[string]int64{}, written: map[string]*attempt{}, failed: make(chan struct{})}
+	return &monitor{
+		w: w, present: map[*process]bool{}, nonces: map[string]bool{}, topTerm: map[string]int64{}, topLeader: map[string]int64{},
+		written: map[string]*attempt{}, lived: map[member]time.Time{}, listed: map[member]time.Time{}, meddled: map[string]time.Time{}, failed: make(chan struct{}),
+	}
 }
 
 // fail records a violation. It may be called with or without the monitor's lock.
@@ -114,9 +127,11 @@ func (s hookState) String() string {
 
 // watched is what the monitor knows about one process.
 type watched struct {
-	running  bool // between start and stop
-	stopping bool
-	maxLease time.Duration // the longest it was ever configured with
+	running   bool // between start and stop
+	stopping  bool
+	startedAt time.Time
+	maxLease  time.Duration // the longest it was ever configured with
+	minLease  time.Duration // and the shortest
 
 	session  string   // of its last write that was sent
 	landed   *attempt // the last write of this session that took effect
@@ -139,9 +154,9 @@ type watched struct {
 	overruns    bool
 
 	peers       peerWatch
-	requests    [maxPerSecond + 1]time.Time
-	requestNext int
-	total       int
+	quorum      quorumWatch
+	rosterRead  time.Time      // when it has last begun to read its list of observers
+	requests    [2]requestRate // by kind of object
 	toldLeading bool
 	toldTerm    int64
 }
@@ -164,17 +179,29 @@ func (m *monitor) started(p *process) {
 	p.m.running, p.m.stopping = true, false
 	p.m.seen = nil // a new session has seen nothing
 	m.forgetPeers(p)
-	p.m.maxLease = max(p.m.maxLease, p.currentConfig().LeaderTimeout)
+	m.beginsToCount(p)
+	p.m.startedAt = time.Now()
+	m.leases(p, p.currentConfig().LeaderTimeout)
 }
 
 func (m *monitor) reconfigured(p *process, c s3lect.ElectorConfig) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	p.m.maxLease = max(p.m.maxLease, c.LeaderTimeout)
-	m.w.trace.add(p.name, "UpdateConfig key %s id %s timeout %v every %v", c.LockfilePath, c.ServerID, c.LeaderTimeout, c.FrequentInterval)
+	m.leases(p, c.LeaderTimeout)
+	m.recounts(p, c)
+	m.w.trace.add(p.name, "UpdateConfig key %s id %s timeout %v every %v quorum %d grace %v non-voting %v",
+		c.LockfilePath, c.ServerID, c.LeaderTimeout, c.FrequentInterval, c.QuorumSize, c.GracePeriod, c.NonVoting)
 	if old := p.currentConfig(); old.LockfilePath != c.LockfilePath || old.ServerID != c.ServerID {
 		p.m.toldTerm, p.m.seen = 0, nil
 		p.m.peers.unsure, p.m.peers.movedAt = true, time.Now()
+	}
+}
+
+// leases notes the lease that a process is configured with. The lock is held.
+func (m *monitor) leases(p *process, lease time.Duration) {
+	p.m.maxLease = max(p.m.maxLease, lease)
+	if p.m.minLease == 0 || lease < p.m.minLease {
+		p.m.minLease = lease
 	}
 }
 
@@ -267,6 +294,7 @@ func (m *monitor) checkLeaders(live []*process) {
 		}
 		leader[key] = p
 		m.checkTrust(p)
+		m.checkMembers(p)
 		for _, a := range live {
 			if a != p && a.m.key() == key {
 				m.checkWork(p, a)

@@ -11,9 +11,10 @@ import (
 
 // nemesis makes trouble while the chaos lasts.
 type nemesis struct {
-	w      *world
-	random *dice
-	acts   sync.WaitGroup
+	w       *world
+	random  *dice
+	actions []action
+	acts    sync.WaitGroup
 
 	mu   sync.Mutex
 	busy map[string]bool // what is going on, one of each at a time
@@ -51,7 +52,7 @@ var actions = []action{
 // run makes trouble until the chaos is over and everything it began has ended.
 func (n *nemesis) run() {
 	var possible []action
-	for _, a := range actions {
+	for _, a := range n.actions {
 		if n.w.profile.has(a.fault) {
 			possible = append(possible, a)
 		}
@@ -167,6 +168,9 @@ func (n *nemesis) crash(p *process) {
 	if !n.w.othersRun(p) {
 		back = true
 	}
+	if n.w.taken(p) {
+		return
+	}
 	n.w.leave(p)
 	p.crash()
 	if !back {
@@ -185,8 +189,10 @@ func (n *nemesis) startWhenObjectExists(node int, config s3lect.ElectorConfig) {
 	n.w.startNode(node, config)
 }
 
+// Where many members die at once, those who wait here may be the ones without whom nobody creates it
+// for the first time.
 func (n *nemesis) awaitObject() {
-	if !n.w.profile.has(deletions) {
+	if !n.w.profile.has(deletions) || n.w.profile.has(observing) && !n.w.store.existed(mainKey) {
 		return
 	}
 	for !n.w.store.look(mainKey).exists() {
@@ -370,6 +376,7 @@ func (w *world) addNode() int {
 	node := len(w.nodes)
 	w.nodes = append(w.nodes, nil)
 	w.incarnations = append(w.incarnations, 0)
+	w.lastConfigs = append(w.lastConfigs, s3lect.ElectorConfig{})
 	w.clocks = append(w.clocks, w.profile.drawClock(w.dice(fmt.Sprintf("n%d clock", node)), time.Now()))
 	return node
 }

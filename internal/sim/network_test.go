@@ -250,3 +250,18 @@ func TestServerGivesARequestNoMoreTimeThanItsHandlerAsksFor(t *testing.T) {
 		})
 	}
 }
+
+func TestQuestionComesWithAVerifiedCertificateUnlessTheProfileSaysOtherwise(t *testing.T) {
+	var verified []bool
+	handle := func(_ http.ResponseWriter, req *http.Request) {
+		verified = append(verified, len(req.TLS.VerifiedChains) > 0)
+	}
+	inPair(t, handle, func(s pair) {
+		_, _, err := s.ask(s.Context())
+		require.NoError(s, err)
+		s.w.profile.crowd.unverified = []bool{true, false}
+		_, _, err = s.ask(s.Context())
+		require.NoError(s, err)
+	})
+	assert.Equal(t, []bool{true, false}, verified)
+}

@@ -175,11 +175,11 @@ func TestHundredPeersDoNotStampede(t *testing.T) {
 				var times []time.Duration
 				for range max(3, *crashCount/10) {
 					p := w.leaderAt(t, moments)
-					before, counts, began := w.monitor.changes(), w.store.total(), time.Now()
+					before, counts, began := w.monitor.changes(), w.store.total(leaderRecord), time.Now()
 					end(w, p)
 					times = append(times, w.nextLeader(t, before).Since.Sub(began))
 					time.Sleep(10 * time.Second)
-					refused = append(refused, w.store.total().Refused-counts.Refused)
+					refused = append(refused, w.store.total(leaderRecord).Refused-counts.Refused)
 					if name != "Resign" {
 						w.burials.Wait()
 						w.startNode(p.node, peerConfig(p.node))

@@ -34,6 +34,7 @@ type process struct {
 	cancel context.CancelFunc // ends the present run
 	done   chan struct{}      // closed when the present run has ended
 	ended  bool               // for good
+	taken  bool               // by the nemesis of the crowd, for its end; under the world's lock
 
 	m watched // what the monitor knows; under its lock
 }

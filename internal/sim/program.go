@@ -38,7 +38,7 @@ func (p *process) onLose(ctx context.Context) error {
 	if p.host.isDead() {
 		return nil
 	}
-	p.w.monitor.loseBegins(p)
+	p.w.monitor.loseBegins(ctx, p)
 	p.dawdle(ctx.Done())
 	fail := p.hookDice.chance(p.habits.failHook) && p.w.chaos()
 	p.w.monitor.loseReturns(p)

@@ -3,6 +3,9 @@ package sim
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"fmt"
 	"io"
 	"log/slog"
@@ -174,10 +177,11 @@ func (n *network) serve(q *question, req *http.Request, to *process, stranger ht
 	served := make(chan struct{})
 	n.w.requests.Go(func() { n.hangUp(q, to, served, cancel) })
 	w := &answerWriter{header: http.Header{}, status: http.StatusOK, deadline: time.Now().Add(serverTimeout), written: func(int, []byte) {}}
-	if to != nil {
-		w.written = n.w.monitor.answers(to, q, req)
-	}
 	asked := req.Clone(ctx)
+	asked.TLS = n.w.connection(q.from)
+	if to != nil {
+		w.written = n.w.monitor.answers(to, q, asked)
+	}
 	asked.RequestURI, asked.Host, asked.RemoteAddr = req.URL.RequestURI(), req.URL.Host, q.from.currentConfig().ServerAddr
 	handler.ServeHTTP(w, asked)
 	w.flush()
@@ -191,6 +195,17 @@ func (n *network) serve(q *question, req *http.Request, to *process, stranger ht
 		return nil
 	}
 	return w
+}
+
+// connection is what the answering side knows of who asks: mostly its verified certificate.
+func (w *world) connection(from *process) *tls.ConnectionState {
+	c := &tls.ConnectionState{Version: tls.VersionTLS13, HandshakeComplete: true}
+	if unverified := w.profile.crowd.unverified; len(unverified) > 0 && unverified[from.node%len(unverified)] {
+		return c
+	}
+	certificate := &x509.Certificate{Subject: pkix.Name{CommonName: from.currentConfig().ServerID}}
+	c.PeerCertificates, c.VerifiedChains = []*x509.Certificate{certificate}, [][]*x509.Certificate{{certificate}}
+	return c
 }
 
 // hangUp tells the answering side that nobody listens any more, if that can reach it, and ends what

@@ -17,6 +17,7 @@ type record struct {
 	LeaseMillis int64     `json:"leaseMillis,omitempty"`
 	Successor   string    `json:"successor,omitempty"`
 	Sequence    int64     `json:"sequence,omitempty"`
+	QuorumLost  bool      `json:"quorumLost,omitempty"`
 }
 
 func (r *record) resigned() bool       { return r.LastUpdated.IsZero() }

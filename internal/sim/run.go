@@ -1,10 +1,14 @@
 package sim
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	s3lect "github.com/seed-6dc909bb/s3lect"
@@ -69,8 +73,10 @@ func Run(o Options) *Report {
 		time.Sleep(boot.between(0, pick(boot.chance(0.5), 5*time.Second, 0)))
 		w.startNode(i, c)
 	}
+	w.startFleet(configs[0])
 	w.rage()
 	if !w.hasFailed() {
+		w.revive()
 		w.judgeCalm()
 	}
 	w.close()
@@ -78,17 +84,21 @@ func Run(o Options) *Report {
 	w.judgeLosses()
 	return &Report{
 		Seed: o.Seed, Schedule: o.Schedule.Name, Violations: w.monitor.violations,
-		Leaderships: w.monitor.leaderships, Requests: w.store.total(), Trace: w.trace.tail(traceLength),
+		Leaderships: w.monitor.leaderships, Requests: w.store.total(leaderRecord).plus(w.store.total(rosterObject)), Trace: w.trace.tail(traceLength),
 	}
 }
 
 // rage is the time of trouble. It ends early when a promise has been broken.
 func (w *world) rage() {
-	n := &nemesis{w: w, random: w.dice("nemesis"), busy: map[string]bool{}}
+	one := &nemesis{w: w, random: w.dice("nemesis"), actions: actions, busy: map[string]bool{}}
+	other := &nemesis{w: w, random: w.dice("crowd nemesis"), actions: crowdActions, busy: map[string]bool{}}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		n.run()
+		var both sync.WaitGroup
+		both.Go(one.run)
+		both.Go(other.run)
+		both.Wait()
 	}()
 	end := time.NewTimer(w.profile.chaos)
 	defer end.Stop()
@@ -122,19 +132,28 @@ func (w *world) hasFailed() bool {
 
 // healingBound is how long after all trouble a leader may be missing: twice the longest lease
 // (nobody has looked for a lease, and then a lease is waited for), one more for those who stand
-// back, on the slowest clock; a paced retry; the random wait and three round trips.
+// back, on the slowest clock; a paced retry; the random wait and three round trips. With observers it
+// takes a lease more to hear of enough of them, another one in which that must not change after a
+// leader that has gone for want of them, and before that leader goes, a lease and the grace period.
 func (w *world) healingBound() time.Duration {
 	leases := 2
 	if w.profile.has(handovers) || w.profile.has(troubledHooks) {
 		leases++
 	}
-	return time.Duration(leases)*w.profile.maxLease*100/95 + w.profile.longest*100/95 + 2*time.Second
+	if w.profile.has(observing) {
+		leases += 3
+	}
+	return time.Duration(leases)*w.profile.maxLease*100/95 + (w.profile.longest+w.profile.maxGrace)*100/95 + 2*time.Second
 }
 
 // judgeCalm demands a leader within the bound after healing, and then for two leases exactly one,
 // the same, whom everybody knows.
 func (w *world) judgeCalm() {
 	deadline := time.Now().Add(w.healingBound())
+	if !w.electable() {
+		w.judgeVacancy(deadline)
+		return
+	}
 	for len(w.monitor.leaders()) == 0 {
 		if time.Now().After(deadline) {
 			w.monitor.fail(Liveness, nil, "no leader %v after the trouble has ended", w.healingBound())
@@ -147,6 +166,10 @@ func (w *world) judgeCalm() {
 	}
 	w.trace.add("-", "there is a leader %v after the trouble has ended", time.Since(w.calmSince))
 	time.Sleep(time.Until(deadline))
+	// Whoever looks for the first time takes everybody on the list for active, for a lease.
+	for _, p := range w.running() {
+		_, _ = p.elector.Observers(inspection())
+	}
 	before := len(w.monitor.mainLeaderships())
 	for end := time.Now().Add(2 * w.profile.maxLease); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		if leaders := w.monitor.leaders(); len(leaders) != 1 {
@@ -159,6 +182,18 @@ func (w *world) judgeCalm() {
 		return
 	}
 	w.judgeAgreement()
+}
+
+// judgeVacancy demands that nobody leads where nobody may.
+func (w *world) judgeVacancy(from time.Time) {
+	w.trace.add("-", "there is nobody who may lead: %d observers", len(w.observers()))
+	time.Sleep(time.Until(from))
+	for end := time.Now().Add(w.profile.maxLease); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		if leaders := w.monitor.leaders(); len(leaders) > 0 {
+			w.monitor.fail(Quorum, leaders[0], "leads, and nobody may")
+			return
+		}
+	}
 }
 
 func (w *world) judgeAgreement() {
@@ -176,13 +211,49 @@ func (w *world) judgeAgreement() {
 			w.monitor.fail(Status, p, "in the calm the status tells of failures: %+v", s)
 		}
 	}
+	w.judgeAttendance(leaders[0])
+}
+
+type inspectionKey struct{}
+
+// inspection is a context for a question of the judge's own. What the storage answers to it is not what
+// the election rests on.
+func inspection() context.Context {
+	return context.WithValue(context.Background(), inspectionKey{}, true)
+}
+
+// judgeAttendance demands that everybody knows who is there, as an observer, and who is not. Where
+// leases differ, heartbeats may come more seldom than somebody's own lease.
+func (w *world) judgeAttendance(leader *process) {
+	if w.profile.has(mixedTimeouts) || w.profile.has(reconfigurations) {
+		return
+	}
+	there := slices.Sorted(maps.Keys(w.observers()))
+	if s := leader.elector.GetLeadershipStatus(); observes(leader.currentConfig()) && s.ActiveObservers != len(there) {
+		w.monitor.fail(Attendance, leader, "leads and counts %d members; %v are there", s.ActiveObservers, there)
+	}
+	for _, p := range w.running() {
+		listed, err := p.elector.Observers(inspection())
+		var active []string
+		for _, o := range listed {
+			if o.Active {
+				active = append(active, o.ID)
+			}
+		}
+		if err != nil || !slices.Equal(active, there) {
+			w.monitor.fail(Attendance, p, "tells of %v as active observers, %v; %v are there", active, err, there)
+		}
+	}
 }
 
 // judgeRates demands modest numbers of requests.
 func (w *world) judgeRates() {
 	for _, p := range w.monitor.everybody {
-		if rate := float64(p.m.total) / w.elapsed().Seconds(); rate > 2 {
-			w.monitor.fail(HotLoop, p, "%d requests, %.1f a second over the whole run", p.m.total, rate)
+		for o, most := range map[object]float64{leaderRecord: 2, rosterObject: 2.5} {
+			total := p.m.requests[o].total
+			if rate := float64(total) / w.elapsed().Seconds(); rate > most {
+				w.monitor.fail(HotLoop, p, "%d requests to the %v, %.1f a second over the whole run", total, o, rate)
+			}
 		}
 	}
 }
@@ -228,7 +299,9 @@ func (w *world) drawConfigs() []s3lect.ElectorConfig {
 		c.ServerID = fmt.Sprintf("node-%d", i)
 		c.ServerAddr = fmt.Sprintf("10.0.0.%d:8443", i+1)
 		c.PeerMode, c.PeerTimeout = w.profile.peerModes[i], w.profile.peerPatience
+		c = w.profile.member(c, i)
 		w.profile.maxLease = max(w.profile.maxLease, c.LeaderTimeout)
+		w.profile.maxGrace = max(w.profile.maxGrace, pick(w.profile.has(observing), graceOf(c), 0))
 		w.profile.longest = max(w.profile.longest, c.FrequentInterval)
 		out = append(out, c)
 	}

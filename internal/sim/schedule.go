@@ -47,6 +47,17 @@ const (
 	garbledAnswers // something else in the place of an answer
 	oldPeers       // nodes that do not know the long poll
 	mixedPeers     // nodes without peer mode, or with it for a while
+
+	// What follows needs observers.
+	observing
+	quorums         // no leader without enough members
+	deaths          // many members at once die, hang or leave, and come back
+	lostHeartbeats  // requests to the list of observers fail, ways to the leader are cut
+	nonVoters       // members that never lead
+	mixedQuorums    // different ones, and changing ones, and nodes that are no observers
+	badRosters      // a stranger overwrites the list of observers
+	unverifiedPeers // questions come without a certificate, and are no heartbeats
+	fleets          // fifty members
 	faultCount
 )
 
@@ -112,6 +123,35 @@ func Schedules() []Schedule {
 		{Name: "peers-stale-reads", faults: []fault{peerMode, staleReads, tornReads}},
 		{Name: "peers-deletions", faults: []fault{peerMode, deletions, badRecords}},
 		{Name: "joins", faults: []fault{joins}},
+		{Name: "observers", faults: []fault{observing}},
+		{Name: "observers-deaths", faults: []fault{observing, deaths, clockRates}},
+		{Name: "observers-peers", faults: []fault{observing, peerMode, deaths}},
+		{Name: "quorum", faults: []fault{observing, quorums}},
+		{Name: "quorum-deaths", faults: []fault{observing, quorums, deaths}},
+		{Name: "quorum-crashes", faults: []fault{observing, quorums, deaths, crashes, clockRates}},
+		{Name: "quorum-silence", faults: []fault{observing, quorums, lostHeartbeats}},
+		{Name: "quorum-non-voters", faults: []fault{observing, nonVoters, deaths}},
+		{Name: "quorum-mixed", faults: []fault{observing, quorums, mixedQuorums}},
+		{Name: "quorum-bad-rosters", faults: []fault{observing, quorums, badRosters}},
+		{Name: "quorum-storage", faults: []fault{observing, quorums, requestErrors, lostReplies, partitionHangs, slowRequests}},
+		{Name: "quorum-late-writes", faults: []fault{observing, quorums, lateWrites, conflicts, throttling, duplicatedWrites}},
+		{Name: "quorum-torn-reads", faults: []fault{observing, quorums, tornReads, staleReads}},
+		{Name: "quorum-handovers", faults: []fault{observing, quorums, handovers, restarts}},
+		{Name: "quorum-hooks", faults: []fault{observing, quorums, deaths, troubledHooks, overrunningWork}},
+		{Name: "quorum-suspensions", faults: []fault{observing, quorums, suspensions, clockSteps, freezes}},
+		{Name: "quorum-moves", faults: []fault{observing, quorums, moves, duplicateIDs, reconfigurations}},
+		{Name: "quorum-fleet", faults: []fault{observing, quorums, fleets}},
+		{Name: "quorum-peers", faults: []fault{observing, quorums, peerMode, deaths}},
+		{Name: "observers-peers-unverified", faults: []fault{observing, peerMode, unverifiedPeers}},
+		{Name: "quorum-peers-unverified", faults: []fault{observing, quorums, peerMode, unverifiedPeers}},
+		{Name: "quorum-peers-crashes", faults: []fault{observing, quorums, peerMode, unverifiedPeers, deaths, crashes}},
+		{Name: "quorum-peers-silence", faults: []fault{observing, quorums, peerMode, lostHeartbeats, peerCuts}},
+		{Name: "quorum-peers-errors", faults: []fault{observing, quorums, peerMode, peerErrors, lateAnswers, garbledAnswers}},
+		{Name: "quorum-peers-old", faults: []fault{observing, quorums, peerMode, oldPeers, mixedPeers, deaths}},
+		{Name: "quorum-peers-handovers", faults: []fault{observing, quorums, peerMode, handovers, restarts}},
+		{Name: "quorum-peers-mixed", faults: []fault{observing, quorums, peerMode, mixedQuorums, nonVoters, deaths}},
+		{Name: "quorum-peers-freezes", faults: []fault{observing, quorums, peerMode, freezes, deaths}},
+		{Name: "quorum-peers-fleet", faults: []fault{observing, quorums, peerMode, fleets, deaths}},
 		Mixed(),
 	}
 }
@@ -145,6 +185,9 @@ type profile struct {
 	oldPeers     []bool        // by node: whether its endpoint does not know the long poll
 	peerPatience time.Duration // PeerTimeout; 0 means the default
 	silentDeaths float64       // how many of the dead go without a word
+
+	crowd    crowd
+	maxGrace time.Duration
 }
 
 func (p *profile) has(f fault) bool              { return slices.Contains(p.faults, f) }
@@ -167,10 +210,18 @@ func (w *world) habitsOf(node int) habits {
 // newProfile draws a seed's profile. In the mixed schedule each kind of trouble is on with a chance
 // of one half, so that runs differ.
 func newProfile(seed uint64, s Schedule, nodes int) *profile {
-	d, peers := newDice(seed, "profile"), newDice(seed, "peers")
+	d, peers, crowd := newDice(seed, "profile"), newDice(seed, "peers"), newDice(seed, "crowd")
 	p := &profile{nodes: nodes, latency: [2]time.Duration{20 * time.Millisecond, 60 * time.Millisecond}}
 	for f := range faultCount {
-		on := pick(f < joins, d, peers).chance(0.5) && (f <= peerMode || p.has(peerMode))
+		on := false
+		switch {
+		case f < joins:
+			on = d.chance(0.5)
+		case f < observing:
+			on = peers.chance(0.5) && (f == joins || f == peerMode || p.has(peerMode))
+		default:
+			on = crowd.chance(crowdChance(f)) && (f == observing || p.has(observing))
+		}
 		if slices.Contains(s.faults, f) && (on || s.Name != "mixed") {
 			p.faults = append(p.faults, f)
 		}
@@ -202,7 +253,22 @@ func newProfile(seed uint64, s Schedule, nodes int) *profile {
 		p.etags = append(p.etags, d.chance(0.6))
 		p.habits = append(p.habits, p.drawHabits(d))
 	}
+	p.drawCrowd(crowd)
 	return p
+}
+
+// crowdChance is how likely a kind of trouble with observers is in the mixed schedule. Fifty members
+// take long to simulate.
+func crowdChance(f fault) float64 {
+	switch f {
+	case observing:
+		return 0.2
+	case quorums:
+		return 0.7
+	case fleets:
+		return 0.002
+	}
+	return 0.4
 }
 
 // drawPeers draws how the nodes ask each other: all of them, or some.

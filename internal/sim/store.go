@@ -12,13 +12,29 @@ type version struct {
 	data   []byte
 	etag   string
 	record *record // nil if the data is no leader record
+	roster *roster // nil if the data is no list of observers
 	at     time.Time
+}
+
+// versionOf is the next version of an object, made of these bytes; of none, if they are nil.
+func versionOf(key string, data []byte) version {
+	v := version{data: data, at: time.Now()}
+	if data == nil {
+		return v
+	}
+	v.etag = etagOf(data)
+	if objectOf(key) == rosterObject {
+		v.roster = parseRoster(data)
+	} else {
+		v.record = parse(data)
+	}
+	return v
 }
 
 func (v version) exists() bool { return v.data != nil }
 
-// bad reports whether there is an object that is no leader record.
-func (v version) bad() bool { return v.exists() && v.record == nil }
+// bad reports whether there is an object that is neither a leader record nor a list of observers.
+func (v version) bad() bool { return v.exists() && v.record == nil && v.roster == nil }
 
 // history is how many versions are kept for stale reads.
 const history = 24
@@ -31,11 +47,19 @@ type store struct {
 
 	mu      sync.Mutex
 	objects map[string][]version // oldest first
-	counts  Counts
+	counts  [2]Counts            // by kind of object
 }
 
 // Counts are requests as the storage counts them.
 type Counts struct{ Reads, Writes, Refused int }
+
+func (c Counts) plus(o Counts) Counts {
+	return Counts{c.Reads + o.Reads, c.Writes + o.Writes, c.Refused + o.Refused}
+}
+
+func (c Counts) minus(o Counts) Counts {
+	return Counts{c.Reads - o.Reads, c.Writes - o.Writes, c.Refused - o.Refused}
+}
 
 func newStore() *store {
 	return &store{objects: map[string][]version{}, committed: func(string, version, version, *attempt) {}}
@@ -49,7 +73,7 @@ func etagOf(data []byte) string {
 func (s *store) get(key string) version {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.counts.Reads++
+	s.counts[objectOf(key)].Reads++
 	return s.last(key)
 }
 
@@ -60,11 +84,18 @@ func (s *store) look(key string) version {
 	return s.last(key)
 }
 
+// existed reports whether there ever was an object under the key.
+func (s *store) existed(key string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.objects[key]) > 0
+}
+
 // getStale answers the version that was the last one a while ago, as far back as is known.
 func (s *store) getStale(key string, age time.Duration) version {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.counts.Reads++
+	s.counts[objectOf(key)].Reads++
 	vs := s.objects[key]
 	then := time.Now().Add(-age)
 	for i := len(vs) - 1; i >= 0; i-- {
@@ -89,12 +120,13 @@ func (s *store) last(key string) version {
 func (s *store) putIfMatch(a *attempt) (etag string, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.counts.Writes++
+	counts := &s.counts[objectOf(a.key)]
+	counts.Writes++
 	if s.last(a.key).etag != a.etag {
-		s.counts.Refused++
+		counts.Refused++
 		return "", false
 	}
-	v := version{data: a.data, etag: etagOf(a.data), record: a.record, at: time.Now()}
+	v := a.version()
 	s.append(a.key, v, a)
 	return v.etag, true
 }
@@ -115,8 +147,9 @@ func (s *store) append(key string, v version, a *attempt) {
 	s.committed(key, old, v, a)
 }
 
-func (s *store) total() Counts {
+// total is what requests to one kind of object there were.
+func (s *store) total(o object) Counts {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.counts
+	return s.counts[o]
 }

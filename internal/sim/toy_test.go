@@ -62,6 +62,8 @@ func (e *toy) Watch(ctx context.Context) iter.Seq[s3lect.LeadershipStatus] {
 	return func(func(s3lect.LeadershipStatus) bool) { <-ctx.Done() }
 }
 
+func (e *toy) Observers(context.Context) ([]s3lect.Observer, error) { return nil, nil }
+
 // judge runs a toy on three nodes in the calm, until the first violation of a kind that counts.
 func judge(t *testing.T, newCandidate NewCandidate, only ...string) (kinds map[string]bool) {
 	t.Helper()

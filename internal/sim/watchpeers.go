@@ -50,6 +50,8 @@ type told struct {
 	ETag            string `json:"etag"`
 	RemainingMillis int64  `json:"remainingMillis"`
 	PollMillis      int64  `json:"pollMillis"`
+	Observers       int    `json:"activeObservers"`
+	Observed        bool   `json:"observed"`
 }
 
 // forgetPeers is called with the lock held when a process begins to contest: it has seen nothing.
@@ -57,13 +59,20 @@ func (m *monitor) forgetPeers(p *process) {
 	p.m.peers = peerWatch{requests: p.m.peers.requests, lastRequest: p.host.now(), lastTrue: time.Now()}
 }
 
-func (m *monitor) readEntered(p *process) {
+func (m *monitor) readEntered(p *process, o object) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if o == rosterObject {
+		p.m.rosterRead = time.Now()
+		return
+	}
 	p.m.peers.lastRead = time.Now()
 }
 
-func (m *monitor) requestLeft(p *process) {
+func (m *monitor) requestLeft(p *process, o object) {
+	if o == rosterObject {
+		return
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	p.m.peers.requests--
@@ -136,6 +145,11 @@ func (m *monitor) asks(p *process, req *http.Request) (limit time.Duration) {
 		m.fail(Peers, p, "asks %s although it is not in peer mode", req.URL)
 	}
 	movedLately := !w.movedAt.IsZero() && time.Since(w.movedAt) < 3*p.m.maxLease // a new contest begins to count anew
+	// Who begins or ceases to observe has to ask as another one.
+	movedLately = movedLately || m.w.profile.has(mixedQuorums) && time.Since(p.m.quorum.changedAt) < p.m.maxLease
+	if leaves(req) {
+		return config.LeaderTimeout // it is no question that comes again
+	}
 	if first := w.asked[w.askNext]; first > 0 && !movedLately && now.Mono-first < min(config.FrequentInterval, p.home.FrequentInterval) {
 		m.fail(HotLoop, p, "%d questions in %v", maxQuestions+1, now.Mono-first)
 	}
@@ -164,6 +178,7 @@ func (m *monitor) answers(p *process, q *question, req *http.Request) func(statu
 	m.mu.Lock()
 	session := p.m.session
 	m.mu.Unlock()
+	observed := m.heartbeat(p, req)
 	polled := req.URL.Query().Get("session")
 	return func(status int, body []byte) {
 		if p.host.isDead() || q.isOver() {
@@ -172,7 +187,7 @@ func (m *monitor) answers(p *process, q *question, req *http.Request) func(statu
 		waited := p.host.now().Mono - arrived.Mono
 		switch {
 		case status == http.StatusOK:
-			m.judgeAnswer(p, req, body, waited)
+			m.judgeAnswer(p, req, body, waited, observed)
 		case status == http.StatusNotFound && led && polled == session:
 			m.judgeRefusal(p, session, term, waited)
 		case status != http.StatusNotFound:
@@ -183,7 +198,7 @@ func (m *monitor) answers(p *process, q *question, req *http.Request) func(statu
 
 // judgeAnswer holds an answer, at the moment in which it is written, to what is so: the process
 // leads, by a version that has landed, and it adds nothing to that.
-func (m *monitor) judgeAnswer(p *process, req *http.Request, body []byte, waited time.Duration) {
+func (m *monitor) judgeAnswer(p *process, req *http.Request, body []byte, waited time.Duration, observed func(bool)) {
 	var t told
 	if err := json.Unmarshal(body, &t); err != nil {
 		m.fail(Peers, p, "answers what is no record: %v: %.200s", err, body)
@@ -193,6 +208,11 @@ func (m *monitor) judgeAnswer(p *process, req *http.Request, body []byte, waited
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.checkLeaders(m.live())
+	observed(t.Observed)
+	age := vouchedAge(p.m.maxLease, time.Duration(t.PollMillis)*time.Millisecond)
+	if c := p.currentConfig(); t.Observers > 1+p.m.quorum.count(c.LockfilePath).within(age, now.Mono, c.ServerID) {
+		m.fail(Quorum, p, "answers that it has heard from %d members of late: %s", t.Observers, body)
+	}
 	landed := p.m.landed
 	if landed == nil {
 		m.fail(Peers, p, "answers as a leader without ever having written")
@@ -266,7 +286,7 @@ func (m *monitor) judgeRefusal(p *process, session string, term int64, waited ti
 		foreign := shown == nil || shown.Session != session // a stale read: it takes the leadership for lost
 		switch {
 		case errors.Is(end, s3lect.ErrStopped) && since >= config.LeaderTimeout/2, gone, foreign:
-		case errors.Is(end, s3lect.ErrStopped), errors.Is(end, s3lect.ErrResigned), errors.Is(end, s3lect.ErrTransferred):
+		case errors.Is(end, s3lect.ErrStopped), errors.Is(end, s3lect.ErrResigned), errors.Is(end, s3lect.ErrTransferred), errors.Is(end, s3lect.ErrQuorumLost):
 			m.fail(Peers, p, "answers a poll %v after its leadership has ended (%v), with its record still standing", since, end)
 		}
 	})
@@ -276,6 +296,9 @@ func (m *monitor) judgeRefusal(p *process, session string, term int64, waited ti
 // gave the question up in this very instant.
 func (m *monitor) hears(p *process, req *http.Request, asked time.Time, r reply) {
 	now, at, sure := time.Now(), p.host.now(), req.Context().Err() == nil && !p.host.heldDuring(asked)
+	if leaves(req) {
+		return
+	}
 	before := p.elector.GetLeadershipStatus()
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -295,6 +318,7 @@ func (m *monitor) hears(p *process, req *http.Request, asked time.Time, r reply)
 	}
 	var t told
 	_ = json.Unmarshal(body, &t) // what is garbled counts for nothing
+	m.toldOf(p, t)
 	if s := w.shown; sure && s != nil && s.LeaderID == t.LeaderID && s.Term == t.Term && (s.Session == t.Session || t.Session == "") {
 		w.answering = req.URL.Host
 	}
@@ -315,7 +339,7 @@ func (m *monitor) hears(p *process, req *http.Request, asked time.Time, r reply)
 		if counts && took {
 			w.known = t.Sequence
 		}
-		if !counts && (took || !after.LeaderLastSeen.Equal(before.LeaderLastSeen) || after.Term != before.Term || after.LeaderID != before.LeaderID) {
+		if !counts && (took || !after.LeaderLastSeen.Equal(before.LeaderLastSeen) || after.Term != before.Term || after.LeaderID != before.LeaderID && after.LeaderID != "") {
 			m.fail(Peers, p, "takes the word of a peer that must not count: %s; it knows sequence %d of %+v", body, w.known, w.shown)
 		}
 	})

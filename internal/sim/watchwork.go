@@ -29,11 +29,16 @@ func (m *monitor) acquireReturns(p *process) {
 	p.m.hooks = acquired
 }
 
-func (m *monitor) loseBegins(p *process) {
-	leads := p.elector.IsLeader()
+func (m *monitor) loseBegins(ctx context.Context, p *process) {
+	leads, end := p.elector.IsLeader(), s3lect.LeadershipEndOf(ctx)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.w.trace.add(p.name, "OnLoseLeadership")
+	m.w.trace.add(p.name, "OnLoseLeadership: %v", end)
+	if end == nil {
+		m.fail(Reasons, p, "OnLoseLeadership is not told why the leadership has ended")
+	} else {
+		m.ends(p, end)
+	}
 	if p.m.hooks != acquired {
 		m.fail(Hooks, p, "OnLoseLeadership while hooks are %v", p.m.hooks)
 	}
@@ -55,7 +60,7 @@ func (m *monitor) loseReturns(p *process) {
 	p.m.hooks = hooksIdle
 }
 
-var reasons = []error{s3lect.ErrLeaseExpired, s3lect.ErrLeadershipLost, s3lect.ErrResigned, s3lect.ErrTransferred, s3lect.ErrStopped}
+var reasons = []error{s3lect.ErrLeaseExpired, s3lect.ErrLeadershipLost, s3lect.ErrResigned, s3lect.ErrTransferred, s3lect.ErrStopped, s3lect.ErrQuorumLost}
 
 // contextEnded judges the end of the context that OnAcquireLeadership got.
 func (m *monitor) contextEnded(ctx context.Context, p *process) {
@@ -78,13 +83,14 @@ func (m *monitor) contextEnded(ctx context.Context, p *process) {
 	if !known {
 		m.fail(WorkOverlap, p, "a leadership's context ended with an unknown reason: %v", end)
 	}
-	if errors.Is(end, s3lect.ErrResigned) || errors.Is(end, s3lect.ErrTransferred) {
+	if errors.Is(end, s3lect.ErrResigned) || errors.Is(end, s3lect.ErrTransferred) || errors.Is(end, s3lect.ErrQuorumLost) {
 		p.m.standsBy = p.m.session
 	}
 	if leads && p.m.hookCtx == ctx {
 		m.fail(WorkOverlap, p, "IsLeader is true after the context has ended: %v", end)
 	}
 	p.m.endedAt = time.Now()
+	m.ends(p, end)
 	p.m.peers.end, p.m.peers.endAt = end, p.host.now()
 	m.w.poke()
 }
@@ -204,6 +210,7 @@ func (m *monitor) watchedStatus(p *process, s s3lect.LeadershipStatus) {
 	if p.host.isDead() || s.LockfilePath != mainKey {
 		return
 	}
+	m.saysEnded(p, s)
 	if s.IsLeader && !p.m.toldLeading && s.Term <= p.m.toldTerm {
 		m.fail(Waiters, p, "Watch tells of a leadership of term %d after one of term %d", s.Term, p.m.toldTerm)
 	}

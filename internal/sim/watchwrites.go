@@ -5,32 +5,57 @@ import "time"
 // This file judges requests and what they do to the storage.
 
 const (
-	// maxPerSecond is how many requests one process may make in any second.
+	// maxPerSecond is how many requests one process may make in any second to its leader record.
 	maxPerSecond = 25
+	// maxRosterPerSecond is the same for the list of observers: a heartbeat is a read and a write, and
+	// one that is refused waits before it reads again, longer each time.
+	maxRosterPerSecond = 20
 	// fastest is how much true time a wait takes at least, as a share of what the waiting process's
 	// clock shows: 1 / 1.05.
 	fastestNum, fastestDen = 100, 105
 )
 
-func (m *monitor) requestEntered(p *process) {
+// requestRate is how often a process has made requests to one kind of object.
+type requestRate struct {
+	latest []time.Time // a ring of so many as may be made in a second
+	next   int
+	total  int
+}
+
+// note counts a request that is made now. If it is one more than may be made in a second, the result
+// is in what time they were made.
+func (r *requestRate) note(now time.Time, most int) (within time.Duration, many bool) {
+	r.total++
+	if r.latest == nil {
+		r.latest = make([]time.Time, most)
+	}
+	oldest := r.latest[r.next]
+	r.latest[r.next] = now
+	r.next = (r.next + 1) % most
+	within = now.Sub(oldest)
+	return within, !oldest.IsZero() && within < time.Second
+}
+
+func (m *monitor) requestEntered(p *process, o object) {
 	now := time.Now()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	p.m.peers.requests++
+	if o == leaderRecord {
+		p.m.peers.requests++
+	}
 	if p.host.isDead() {
 		return
 	}
 	if !p.m.running {
 		m.fail(Unbounded, p, "a request after Stop has returned")
 	}
-	p.m.total++
-	p.m.peers.lastRequest, p.m.peers.lastTrue = p.host.now(), now
-	i := p.m.requestNext
-	if oldest := p.m.requests[i]; !oldest.IsZero() && now.Sub(oldest) < time.Second {
-		m.fail(HotLoop, p, "%d requests in %v", maxPerSecond+1, now.Sub(oldest))
+	if o == leaderRecord {
+		p.m.peers.lastRequest, p.m.peers.lastTrue = p.host.now(), now
 	}
-	p.m.requests[i] = now
-	p.m.requestNext = (i + 1) % len(p.m.requests)
+	most := pick(o == rosterObject, maxRosterPerSecond, maxPerSecond)
+	if within, many := p.m.requests[o].note(now, most); many {
+		m.fail(HotLoop, p, "%d requests to the %v in %v", most+1, o, within)
+	}
 }
 
 // attemptLimit is how long one attempt may take at most in true time: a fifth of the lease on the
@@ -51,6 +76,10 @@ func (m *monitor) attemptUnbounded(p *process, entered time.Time) {
 func (m *monitor) writeEntered(a *attempt) {
 	p := a.p
 	if p.host.isDead() {
+		return
+	}
+	if objectOf(a.key) == rosterObject {
+		m.rosterWriteEntered(a)
 		return
 	}
 	leads := p.elector.IsLeader()
@@ -87,11 +116,13 @@ func (m *monitor) writeEntered(a *attempt) {
 		if leads {
 			m.fail(Released, p, "releases term %d while IsLeader is true", r.Term)
 		}
+		m.judgeResignation(p, r)
 	case p.m.landed == nil || !r.sameHolder(p.m.landed.record) || p.m.landed.record.resigned():
 		if !idle {
 			m.fail(Released, p, "claims term %d while work of an earlier term is running (%v) or hooks are not idle (%v)", r.Term, p.m.working, p.m.hooks)
 		}
 		m.claims(a)
+		m.claimsWithMembers(a, replaced)
 		if r.Successor != "" {
 			m.fail(Records, p, "a claim names a successor")
 		}
@@ -108,6 +139,10 @@ func (m *monitor) writeEntered(a *attempt) {
 func (m *monitor) committed(key string, old, next version, a *attempt) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if objectOf(key) == rosterObject {
+		m.rosterCommitted(key, old, next, a)
+		return
+	}
 	defer m.w.poke()
 	top := m.topTerm[key]
 	if next.record != nil {

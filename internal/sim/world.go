@@ -39,6 +39,8 @@ type world struct {
 	nodes        []*process // the present incarnation; nil while there is none
 	incarnations []int
 	clocks       []clock // of a node whose process is gone
+	lastConfigs  []s3lect.ElectorConfig
+	fleet        []int   // nodes on top of the profile's
 	weatherOf    weather // at present
 	creates      int     // writes on their way that would create the object
 }
@@ -48,7 +50,7 @@ func newWorld(seed uint64, p *profile, newCandidate NewCandidate, live io.Writer
 		seed: seed, profile: p, newCandidate: newCandidate, logLevel: level, start: time.Now(),
 		trace: newTrace(live), store: newStore(), calm: make(chan struct{}),
 		pokes: make(chan struct{}, 1), finished: make(chan struct{}),
-		nodes: make([]*process, p.nodes), incarnations: make([]int, p.nodes), clocks: make([]clock, p.nodes),
+		nodes: make([]*process, p.nodes), incarnations: make([]int, p.nodes), clocks: make([]clock, p.nodes), lastConfigs: make([]s3lect.ElectorConfig, p.nodes),
 		weatherOf: p.weather,
 	}
 	w.monitor, w.network = newMonitor(w), newNetwork(w)
@@ -147,12 +149,13 @@ func (w *world) startNode(node int, config s3lect.ElectorConfig) *process {
 	w.mu.Lock()
 	w.incarnations[node]++
 	n, c := w.incarnations[node], w.clocks[node]
+	w.lastConfigs[node] = config
 	w.mu.Unlock()
 	c.rebase(time.Now())
 	p := w.newProcess(node, config, c, n)
-	w.trace.add(p.name, "starts as %s: timeout %v every %v, else %v; lead %v; rates %d %d; peers %v, old %v",
+	w.trace.add(p.name, "starts as %s: timeout %v every %v, else %v; lead %v; rates %d %d; peers %v, old %v; observes %v, quorum %d, grace %v, non-voting %v",
 		config.ServerID, config.LeaderTimeout, config.FrequentInterval, config.InfrequentInterval, p.habits.lead, c.monoRate, c.wallRate,
-		config.PeerMode, p.habits.oldPeer)
+		config.PeerMode, p.habits.oldPeer, observes(config), config.QuorumSize, config.GracePeriod, config.NonVoting)
 	w.network.open(p)
 	p.start()
 	w.mu.Lock()
