@@ -26,6 +26,11 @@ for how long nobody led stand side by side, as measured. The demo is in a hurry:
 followers read, and leaders renew, six times in a lease. At the defaults they
 read once in a lease, which costs less, and are the later for it.
 
+With --quorum, three processes elect a leader only while two of them are alive:
+one is killed, which two can spare, and then one is frozen. The leader that is
+left steps down, says why, and nobody leads until the frozen one is back. Takes
+about forty seconds. Other numbers of --members need more than half of them.
+
 On a terminal it draws a live table, elsewhere it prints a line for each event.
 NO_COLOR is obeyed.
 
@@ -42,9 +47,13 @@ func newDemoCommand() *cobra.Command {
 		Example: `  s3lect demo
   s3lect demo --plain --members 3 --lease 2s
   s3lect demo --peers
+  s3lect demo --quorum
   s3lect demo --json | jq .twoLeadersMillis`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if opts.Quorum && !cmd.Flags().Changed("members") {
+				opts.Members = demo.QuorumMembers
+			}
 			if err := opts.Validate(); err != nil {
 				return usageErrorf("--%w", err)
 			}
@@ -61,14 +70,15 @@ func newDemoCommand() *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.IntVar(&opts.Members, "members", opts.Members, "`number` of processes, 3 to 9")
+	flags.IntVar(&opts.Members, "members", opts.Members, "`number` of processes, 3 to 9; 3 with --quorum unless given")
 	flags.DurationVar(&opts.Lease, "lease", opts.Lease, "`time` that a silent leader keeps the others out; the demo takes some 13 leases")
 	flags.BoolVar(&opts.Peers, "peers", false, "compare followers that read the storage with followers that ask the leader; takes some 18 leases")
+	flags.BoolVar(&opts.Quorum, "quorum", false, "let so many members fail that nobody may lead; takes some 13 leases")
 	flags.BoolVar(&opts.Plain, "plain", false, "print a line for each event, also on a terminal")
 	flags.BoolVar(&opts.JSON, "json", false, "print the result as JSON, and the events to standard error")
 	flags.BoolVar(&opts.Keep, "keep", false, "keep the directory with the record, the audits and the logs")
 	flags.SortFlags = false
-	markFlagOnly(cmd, "lease") // the environment may name that of a real election
+	markFlagOnly(cmd, "lease", "quorum") // the environment may name those of a real election
 	return cmd
 }
 

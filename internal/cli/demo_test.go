@@ -16,8 +16,9 @@ import (
 
 func TestDemoRefusesBadNumbersByName(t *testing.T) {
 	for text, args := range map[string][]string{
-		"--members 2 must be between 3 and 9":       {"--members", "2"},
-		"--lease 1ms must be between 500ms and 30s": {"--lease", "1ms"},
+		"--members 2 must be between 3 and 9":            {"--members", "2"},
+		"--peers and --quorum are two demos: choose one": {"--peers", "--quorum"},
+		"--lease 1ms must be between 500ms and 30s":      {"--lease", "1ms"},
 	} {
 		cmd := newDemoCommand()
 		cmd.SetArgs(args)

@@ -76,6 +76,7 @@ command says.`,
 		a.newRunCommand(), // handles signals by itself
 		interruptible(a.newStatusCommand()),
 		interruptible(a.newWatchCommand()),
+		interruptible(a.newObserveCommand()),
 		interruptible(a.newProbeCommand()),
 		interruptible(a.newRepairCommand()),
 		a.newCertsCommand(),

@@ -1,15 +1,13 @@
 package cli
 
 import (
+	"cmp"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"os/exec"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,10 +16,6 @@ import (
 	"github.com/seed-6dc909bb/s3lect"
 	"github.com/seed-6dc909bb/s3lect/internal/supervise"
 )
-
-// placeholderPort stands in a default address: the record must name one, and outside of peer mode
-// there is none that s3lect knows of.
-const placeholderPort = "8443"
 
 const runLong = `Contest the leadership, and run the command whenever this process leads.
 
@@ -61,6 +55,13 @@ next one leads at once. Each member needs the CA and a certificate of its own
 are loaded again when the files change. Others ask at --addr. Where that is not
 reachable, or peer mode is off, the storage is read as ever.
 
+With --quorum, this member leads only while so many members are alive, itself
+included; a leader that has too few for --quorum-grace steps down, and whoever
+sees too few does not claim. All members should have the same --quorum. Members
+with it, or with --metadata, are shown by "s3lect status"; "s3lect observe" adds
+members that never lead. Without peer mode each of them costs two requests per
+third of a lease.
+
 With --allow-handover, members can end a leadership by "s3lect transfer" and
 "s3lect resign".
 
@@ -90,18 +91,22 @@ const runExample = `  # On two machines or terminals; kill one of them:
     --id a --addr a:8443 --peer-listen :8443 --allow-handover --peer-ca certs/ca.pem \
     --peer-cert certs/a.pem --peer-key certs/a-key.pem -- ./job
 
+  # Lead only while two of three machines are alive:
+  s3lect run --store 's3://bucket/jobs?region=eu-central-1' --key leader.json \
+    --quorum 2 --metadata zone=eu-1 -- ./job
+
   # A fencing token for what the command writes:
   s3lect run --store file:///tmp/jobs --key leader.json -- \
     sh -c 'exec ./job --fencing-token "$S3LECT_TERM"'`
 
 type runOptions struct {
 	place
-	id, addr                    string
-	lease, frequent, infrequent time.Duration
-	grace                       time.Duration
-	restart                     restartPolicy
-	restartDelay                time.Duration
-	peer                        peerOptions
+	candidacy
+	grace        time.Duration
+	restart      restartPolicy
+	restartDelay time.Duration
+	members      membership
+	peer         peerOptions
 }
 
 func (a *App) newRunCommand() *cobra.Command {
@@ -124,14 +129,13 @@ func (a *App) newRunCommand() *cobra.Command {
 	f.SetInterspersed(false) // flags after the command's name are the command's
 	f.StringVar(&o.id, "id", "", "`ID` of this candidate, unique in the election (default the host's name and a random number)")
 	f.StringVar(&o.addr, "addr", "", "`HOST:PORT` to publish in the record, for others to find the leader at (default that of --peer-listen, with the host's name where it has none; without, the host's name and port "+placeholderPort+", at which nothing listens)")
-	f.DurationVar(&o.lease, "lease", s3lect.DefaultLeaderTimeout, "`time` for which a leader that falls silent keeps others out")
-	f.DurationVar(&o.frequent, "frequent", 0, "`time` between renewals, and between reads while the leadership is unsettled (default 5s, or a third of the lease where that is shorter)")
-	f.DurationVar(&o.infrequent, "infrequent", 0, "`time` between a follower's reads while the leadership is settled (default 30s, but never beyond the lease)")
+	o.addIntervalFlags(cmd)
 	f.DurationVar(&o.grace, "grace", 5*time.Second, "`time` between TERM and KILL, cut short where the lease ends before")
 	f.Var(&o.restart, "restart", "when to start the command again after it ended by itself: never, on-failure or always")
 	f.Lookup("restart").NoOptDefVal = string(restartAlways)
 	completeFlag(cmd, "restart", string(restartNever), string(restartOnFailure), string(restartAlways))
 	f.DurationVar(&o.restartDelay, "restart-delay", time.Second, "`time` before the first restart; it doubles up to a minute, until the command has run that long")
+	o.members.addFlags(cmd)
 	o.peer.addFlags(cmd)
 	return cmd
 }
@@ -209,58 +213,23 @@ func (o *runOptions) check() error {
 		return usageErrorf("--grace %v must not be negative", o.grace)
 	case o.restartDelay <= 0:
 		return usageErrorf("--restart-delay %v must be positive", o.restartDelay)
-	case o.lease == 0: // the library would take its default
-		return usageErrorf("--lease %v must be positive", o.lease)
 	}
-	return o.peer.check()
+	return cmp.Or(o.candidacy.check(), o.members.check(), o.peer.check())
 }
 
-// fieldFlags translates what the library says about its configuration.
-var fieldFlags = strings.NewReplacer(
-	"LockfilePath", "--key", "ServerID", "--id", "ServerAddr", "--addr",
-	"LeaderTimeout", "--lease", "InfrequentInterval", "--infrequent", "FrequentInterval", "--frequent",
-	"PeerHealthPath", "--peer-path", "PeerTimeout", "--peer-timeout",
-	"PeerCAFile", "--peer-ca", "PeerCertFile", "--peer-cert", "PeerKeyFile", "--peer-key",
-)
-
 func (o *runOptions) electorConfig() (*s3lect.ElectorConfig, error) {
-	host := hostname()
-	c := &s3lect.ElectorConfig{
-		LockfilePath: o.key, ServerID: o.id, ServerAddr: o.addr,
-		LeaderTimeout: o.lease, FrequentInterval: o.frequent, InfrequentInterval: o.infrequent,
+	c := o.candidacy.electorConfig(o.key)
+	if o.addr == "" {
+		c.ServerAddr = o.peer.address(hostname())
 	}
-	if c.ServerID == "" {
-		c.ServerID = host + "-" + randomName()
-	}
-	if c.ServerAddr == "" {
-		c.ServerAddr = o.peer.address(host)
-	}
+	o.members.configure(c)
 	o.peer.configure(c)
-	if c.LockfilePath == "" {
-		return c, nil // openShared explains
-	}
-	if err := c.Validate(); err != nil {
-		return nil, usageErrorf("%s", fieldFlags.Replace(err.Error()))
-	}
-	return c, nil
+	return c, o.validate(c)
 }
 
 // environment is that of the command, without its term.
 func (o *runOptions) environment(inherited []string, id string) []string {
 	return append(inherited[:len(inherited):len(inherited)], "S3LECT_ID="+id, "S3LECT_KEY="+o.key, "S3LECT_STORE="+o.store)
-}
-
-func hostname() string {
-	if host, err := os.Hostname(); err == nil && host != "" && !strings.ContainsAny(host, "/@?# ") {
-		return host
-	}
-	return "localhost"
-}
-
-func randomName() string {
-	var b [4]byte
-	rand.Read(b[:]) // never fails: it ends the program instead
-	return hex.EncodeToString(b[:])
 }
 
 func cannotRun(err error) error {

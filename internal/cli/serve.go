@@ -14,17 +14,15 @@ import (
 
 // peerOptions turn peer mode on for a candidate.
 type peerOptions struct {
-	peerFiles
+	asking
 	listen        string // empty where peer mode is off
-	timeout       time.Duration
 	allowHandover bool
 }
 
 func (p *peerOptions) addFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&p.listen, "peer-listen", "", "`[HOST]:PORT` to answer the other members at; turns peer mode on")
-	p.peerFiles.addFlags(cmd)
-	f.DurationVar(&p.timeout, "peer-timeout", 0, "`time` for the leader to answer, beyond that for which it has nothing new to tell (default 3s, or a fifth of the lease where that is shorter)")
+	p.asking.addFlags(cmd)
 	f.BoolVar(&p.allowHandover, "allow-handover", false, "obey \"s3lect transfer\" and \"s3lect resign\" of other members")
 }
 
@@ -69,12 +67,9 @@ func (p *peerOptions) address(hostname string) string {
 }
 
 func (p *peerOptions) configure(c *s3lect.ElectorConfig) {
-	if p.listen == "" {
-		return
+	if p.listen != "" {
+		p.asking.configure(c)
 	}
-	c.PeerMode = true
-	c.PeerHealthPath, c.PeerTimeout = p.path, p.timeout
-	c.PeerCAFile, c.PeerCertFile, c.PeerKeyFile = p.caFile, p.certFile, p.keyFile
 }
 
 // drainPatience bounds the wait for answers to be delivered, in the end.

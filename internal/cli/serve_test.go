@@ -81,7 +81,7 @@ func TestAddressOfAMemberIsWhereItListens(t *testing.T) {
 		assert.Equal(t, address, config.ServerAddr, listen)
 		assert.Equal(t, listen != "", config.PeerMode)
 	}
-	o := runOptions{place: place{key: "k"}, addr: "elsewhere:1", peer: peerOptions{listen: ":9000"}}
+	o := runOptions{place: place{key: "k"}, candidacy: candidacy{addr: "elsewhere:1"}, peer: peerOptions{listen: ":9000"}}
 	config, err := o.electorConfig()
 	require.NoError(t, err)
 	assert.Equal(t, "elsewhere:1", config.ServerAddr)
@@ -89,7 +89,7 @@ func TestAddressOfAMemberIsWhereItListens(t *testing.T) {
 
 func TestCommandLearnsNothingOfTheCertificates(t *testing.T) {
 	t.Parallel()
-	o := runOptions{place: place{store: "s", key: "k"}, peer: peerOptions{listen: ":1", peerFiles: peerFiles{caFile: "a", certFile: "b", keyFile: "c"}}}
+	o := runOptions{place: place{store: "s", key: "k"}, peer: peerOptions{listen: ":1", asking: asking{peerFiles: peerFiles{caFile: "a", certFile: "b", keyFile: "c"}}}}
 	assert.Equal(t, []string{"S3LECT_ID=me", "S3LECT_KEY=k", "S3LECT_STORE=s"}, o.environment(nil, "me"))
 }
 

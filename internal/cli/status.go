@@ -25,6 +25,11 @@ whether the record changes. With --wait the record is read until it does, or
 until the lease has passed. The age shown is by the wall clocks of two machines,
 and for information only.
 
+Where members register ("s3lect run --quorum" or --metadata, "s3lect observe",
+or programs), they are listed as observers. One look counts everybody as active
+who is on the list. With --wait the list is read until each of them was heard of
+since, or the lease has passed: then those who were not are inactive.
+
 Exit status:
   0  the record names a leader (with --wait: which renewed)
   1  the record could not be read
@@ -45,7 +50,11 @@ func (a *App) newStatusCommand() *cobra.Command {
 		Long:  statusLong,
 		Example: `  s3lect status --store file:///tmp/jobs --key leader.json
   s3lect status --store file:///tmp/jobs --key leader.json --wait
-  s3lect status --store 's3://bucket/jobs' --key leader.json --json | jq -r '.leaderID // "nobody"'`,
+  s3lect status --store 's3://bucket/jobs' --key leader.json --json | jq -r '.leaderID // "nobody"'
+
+  # Who is alive?
+  s3lect status --store 's3://bucket/jobs' --key leader.json --wait --json |
+    jq -r '.observers[]? | select(.active).id'`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if lease <= 0 {
@@ -55,31 +64,72 @@ func (a *App) newStatusCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			r, err := read(cmd.Context(), storage, p.key)
-			if err == nil && wait && r.State == stateHeld {
-				r, err = settle(cmd.Context(), storage, r, r.lease(lease))
-			}
+			s, err := lookAround(cmd.Context(), storage, p.key, lease, wait)
 			if err != nil {
 				return err
 			}
-			return a.showStatus(r, asJSON)
+			return a.showStatus(s, asJSON)
 		},
 	}
 	p.addFlags(cmd)
-	cmd.Flags().BoolVar(&wait, "wait", false, "read until the leader renews or its lease has passed")
+	cmd.Flags().BoolVar(&wait, "wait", false, "read until the leader renews or its lease has passed, and likewise of each observer")
 	cmd.Flags().DurationVar(&lease, "lease", s3lect.DefaultLeaderTimeout, "`time` to wait where the record names no lease")
 	addJSONFlag(cmd, &asJSON)
 	return cmd
 }
 
-// settle watches a held record until it changes or a lease has passed since the first reading.
-func settle(ctx context.Context, storage s3lect.Storage, first reading, lease time.Duration) (reading, error) {
+// status is what the storage shows of an election. Its JSON form is part of the command's interface.
+type status struct {
+	reading
+	roll
+}
+
+// lookAround reads the record and the list of members, and with wait goes on until it is clear which
+// of them are alive.
+func lookAround(ctx context.Context, storage s3lect.Storage, key string, lease time.Duration, wait bool) (s status, err error) {
+	if s.reading, err = read(ctx, storage, key); err != nil {
+		return s, err
+	}
+	if s.State == stateBad {
+		return s, nil // nobody observes an election that cannot be held
+	}
+	lease = s.lease(lease)
+	members, err := newLookout(storage, key, lease)
+	if err != nil {
+		return s, err
+	}
+	s.roll = members.look(ctx)
+	if !wait {
+		return s, nil
+	}
+	observed, look := len(s.Observers) > 0, func() {}
+	if observed {
+		look = func() { s.roll = members.look(ctx) }
+	}
+	if s.State == stateHeld {
+		if s.reading, err = settle(ctx, storage, s.reading, lease, look); err != nil {
+			return s, err
+		}
+	}
+	for observed && !members.settled(&s.roll) {
+		if err := members.pause(ctx); err != nil {
+			return s, err
+		}
+		look()
+	}
+	return s, nil
+}
+
+// settle watches a held record until it changes or a lease has passed since the first reading. It has
+// the observers looked at as often.
+func settle(ctx context.Context, storage s3lect.Storage, first reading, lease time.Duration, look func()) (reading, error) {
 	expiry := time.Now().Add(lease)
 	for {
 		left := time.Until(expiry)
 		if err := pause(ctx, min(left, max(lease/20, time.Millisecond))); err != nil {
 			return reading{}, err
 		}
+		look()
 		r, err := read(ctx, storage, first.Key)
 		switch {
 		case err != nil && time.Until(expiry) > 0:
@@ -98,17 +148,17 @@ func settle(ctx context.Context, storage s3lect.Storage, first reading, lease ti
 	}
 }
 
-func (a *App) showStatus(r reading, asJSON bool) error {
+func (a *App) showStatus(s status, asJSON bool) error {
 	var err error
 	if asJSON {
-		err = writeJSON(a.Stdout, r)
+		err = writeJSON(a.Stdout, s)
 	} else {
-		err = r.write(a.Stdout)
+		err = s.write(a.Stdout)
 	}
 	if err != nil {
 		return fmt.Errorf("write the status: %w", err)
 	}
-	switch r.State {
+	switch s.State {
 	case stateAbsent, stateResigned, stateExpired:
 		return &exitError{code: exitNobody}
 	case stateBad:
@@ -128,12 +178,31 @@ var stateTexts = map[string]string{
 	stateFailed:   "the record cannot be read",
 }
 
+func (s status) write(w io.Writer) error {
+	t := newTable(w)
+	s.reading.lines(t)
+	s.roll.lines(t)
+	return t.Flush()
+}
+
 func (r reading) write(w io.Writer) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	t := newTable(w)
+	r.lines(t)
+	return t.Flush()
+}
+
+func newTable(w io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(w, 0, 0, 2, ' ', 0) }
+
+// lines tell what the record says, name and value.
+func (r reading) lines(t io.Writer) {
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(t, name+"\t"+format+"\n", args...)
 	}
-	line("state", "%s", stateTexts[r.State])
+	state := stateTexts[r.State]
+	if r.QuorumLost {
+		state = "nobody leads: the last leader has stepped down for want of members"
+	}
+	line("state", "%s", state)
 	if r.Error != "" {
 		line("error", "%s", r.Error)
 	}
@@ -164,7 +233,6 @@ func (r reading) write(w io.Writer) error {
 	if r.Successor != "" {
 		line("successor", "%s", plain(r.Successor))
 	}
-	return t.Flush()
 }
 
 func (r reading) age() time.Duration { return time.Duration(*r.AgeMillis) * time.Millisecond }

@@ -32,6 +32,16 @@ func (f *flaky) Get(ctx context.Context, key string) ([]byte, string, error) {
 	return f.Storage.Get(ctx, key)
 }
 
+// slow is a storage that takes its time for a write.
+type slow struct{ s3lect.Storage }
+
+func (s slow) PutIfMatch(ctx context.Context, key string, data []byte, etag string) error {
+	if err := pause(ctx, 100*time.Millisecond); err != nil {
+		return err
+	}
+	return s.Storage.PutIfMatch(ctx, key, data, etag)
+}
+
 // interruptAfter is an operator who loses patience.
 func (term *terminal) interruptAfter(d time.Duration) {
 	time.AfterFunc(d, func() { term.signals <- syscall.SIGINT })

@@ -22,6 +22,9 @@ written, and watching costs one read per interval.
 
 Exit status: 0 when interrupted, 1 failure, 2 wrong usage`
 
+// timeLayout is how lines about changes begin.
+const timeLayout = "2006-01-02T15:04:05.000Z07:00"
+
 // change is a line of watch. Its JSON form is part of the command's interface.
 type change struct {
 	Time time.Time `json:"time"`
@@ -139,11 +142,14 @@ func printLine(w io.Writer, c change) error {
 		if c.Successor != "" {
 			text += " in favour of " + plain(c.Successor)
 		}
+		if c.QuorumLost {
+			text += " for want of members"
+		}
 	case stateAbsent:
 		text = "nobody leads: there is no record"
 	case stateBad, stateFailed:
 		text = c.Error
 	}
-	_, err := fmt.Fprintf(w, "%s  %s\n", c.Time.Format("2006-01-02T15:04:05.000Z07:00"), text)
+	_, err := fmt.Fprintf(w, "%s  %s\n", c.Time.Format(timeLayout), text)
 	return err
 }

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/seed-6dc909bb/s3lect"
 )
 
 // condition is what the parent has done to a process, or seen of it.
@@ -82,6 +84,7 @@ type cluster struct {
 	events   []event
 	struck   []struck
 	steady   *Steady
+	ends     map[int64]s3lect.EndReason // of leaderships, by their terms
 	failure  error
 	stopping bool
 	changed  chan struct{} // closed and replaced when anything of the above changes
@@ -91,6 +94,7 @@ func newCluster(opts Options, dir string) *cluster {
 	return &cluster{
 		opts: opts, dir: dir, began: clock(),
 		ids:     memberNames[:opts.Members],
+		ends:    map[int64]s3lect.EndReason{},
 		changed: make(chan struct{}),
 	}
 }
@@ -128,7 +132,7 @@ func (c *cluster) begin() error {
 
 func (c *cluster) start(id string, n int) error {
 	l := &life{
-		MemberOptions: MemberOptions{Dir: c.dir, ID: id, Start: n, Lease: c.opts.Lease, Interval: c.opts.interval(), Peers: c.peers},
+		MemberOptions: MemberOptions{Dir: c.dir, ID: id, Start: n, Lease: c.opts.Lease, Interval: c.opts.interval(), Peers: c.peers, Quorum: c.opts.quorum()},
 		span:          span{From: clock()},
 		answers:       make(chan report, 1),
 	}
@@ -169,15 +173,29 @@ func (c *cluster) hear(l *life, r report) {
 	default:
 		c.notify()
 	}
+	c.hearWhy(l.ID, r.Ended)
 }
 
-// sinceFault says how long after the latest fault a new leader leads. The caller holds c.mu.
+// hearWhy takes note of the reason for which a leadership has ended. The caller holds c.mu.
+func (c *cluster) hearWhy(id string, e ending) {
+	if _, known := c.ends[e.Term]; known || e.Term == 0 || c.stopping {
+		return
+	}
+	c.ends[e.Term] = e.Reason
+	if e.Reason == s3lect.EndQuorumLost {
+		c.tell(eventEnds, id, 'Q', "says why: %s", e.Reason)
+	}
+}
+
+// sinceFault says how long after the latest fault, or its undoing if nobody led in between, a new
+// leader leads. The caller holds c.mu.
 func (c *cluster) sinceFault(id string, at time.Duration) string {
 	if len(c.struck) == 0 {
 		return ""
 	}
 	f := c.struck[len(c.struck)-1]
-	if f.ID == id {
+	from := max(f.At, f.Until)
+	if f.ID == id && f.Until == 0 {
 		return ""
 	}
 	for _, e := range c.events {
@@ -185,7 +203,7 @@ func (c *cluster) sinceFault(id string, at time.Duration) string {
 			return ""
 		}
 	}
-	return fmt.Sprintf(", %s later", seconds(at-f.At))
+	return fmt.Sprintf(", %s later", seconds(at-from))
 }
 
 // gone takes note of the end of a process.
@@ -196,7 +214,7 @@ func (c *cluster) gone(l *life, p *process) {
 	exit := (*exec.ExitError)(nil)
 	switch {
 	case l.condition == killed:
-		l.To = c.struck[len(c.struck)-1].At
+		l.To = c.latest(l.ID).At
 	case c.stopping:
 	case errors.As(p.err, &exit) && exit.ExitCode() < 0: // somebody plays along
 		c.tell(eventFault, l.ID, 'K', "was ended from outside: %v", p.err)
@@ -317,6 +335,41 @@ func (c *cluster) leader(ctx context.Context, except string) (string, error) {
 	return found.ID, nil
 }
 
+// follower returns a healthy member that does not lead.
+func (c *cluster) follower(ctx context.Context) (string, error) {
+	leader, err := c.leader(ctx, "")
+	if err != nil {
+		return "", err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, id := range c.ids {
+		if id != leader && c.current(id).healthy() {
+			return id, nil
+		}
+	}
+	return "", fmt.Errorf("nobody is left to follow %s", leader)
+}
+
+// leaderless waits until no healthy member leads.
+func (c *cluster) leaderless(ctx context.Context) error {
+	patience := max(10*c.opts.Lease, minPatience)
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("somebody still leads after %v", patience))
+	defer cancel()
+	return c.await(ctx, func() bool {
+		return !slices.ContainsFunc(c.lives, func(l *life) bool { return l.healthy() && l.last.Leader })
+	})
+}
+
+// latest returns the latest fault that was done to a member. The caller holds c.mu.
+func (c *cluster) latest(id string) *struck {
+	for i := len(c.struck) - 1; ; i-- {
+		if c.struck[i].ID == id {
+			return &c.struck[i]
+		}
+	}
+}
+
 func (c *cluster) strike(ctx context.Context, kind faultKind, id string) error {
 	f := faults[kind]
 	to := ""
@@ -386,7 +439,7 @@ func (c *cluster) mend(ctx context.Context, kind faultKind, id string) error {
 		err = nil
 	}
 	c.set(func() {
-		c.struck[len(c.struck)-1].Until = at
+		c.latest(id).Until = at
 		l.cut = false
 	})
 	return err

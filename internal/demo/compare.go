@@ -36,9 +36,11 @@ func compare(ctx context.Context, opts Options, dir string, d *display) (outcome
 	return &Comparison{Storage: storage, Peers: peers, TwoLeaders: storage.TwoLeaders + peers.TwoLeaders}, nil
 }
 
-// how says in what way followers follow, where both ways are shown, and otherwise something else.
+// how says what is special about this demo, and otherwise something else.
 func (c *cluster) how(otherwise string) string {
 	switch {
+	case c.opts.Quorum:
+		return fmt.Sprintf("no leader unless %d are alive", c.opts.quorum())
 	case !c.opts.Peers:
 		return otherwise
 	case c.peers:

@@ -97,6 +97,8 @@ func (c *cluster) memberLine(l *life, now time.Duration, at columns) line {
 	case l.last.Leader:
 	case l.last.Follows != "":
 		text, how = "follows "+l.last.Follows, plain
+	case c.opts.Quorum:
+		text, how = "waits for the others", dim
 	default:
 		text, how = "starting", dim
 	}

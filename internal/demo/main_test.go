@@ -78,7 +78,7 @@ func testProgram(role func(id string) string) func(MemberOptions) *exec.Cmd {
 }
 
 func TestMemberArgumentsSurviveTheCommandLine(t *testing.T) {
-	o := MemberOptions{Dir: "/tmp/a b", ID: "alpha", Start: 2, Lease: 3 * time.Second, Interval: 500 * time.Millisecond, Peers: true}
+	o := MemberOptions{Dir: "/tmp/a b", ID: "alpha", Start: 2, Lease: 3 * time.Second, Interval: 500 * time.Millisecond, Peers: true, Quorum: 3}
 	parsed, err := ParseMember(o.Args())
 	require.NoError(t, err)
 	require.Equal(t, o, parsed)
@@ -86,11 +86,12 @@ func TestMemberArgumentsSurviveTheCommandLine(t *testing.T) {
 
 func TestBadMemberArgumentsAreNamed(t *testing.T) {
 	for text, args := range map[string][]string{
-		"wants 6 arguments and got 1": {"alpha"},
-		`start number "x"`:            {"alpha", "x", "3s", "1s", "false", "/tmp"},
-		"lease: ":                     {"alpha", "1", "x", "1s", "false", "/tmp"},
-		"interval: ":                  {"alpha", "1", "3s", "x", "false", "/tmp"},
-		"peers: ":                     {"alpha", "1", "3s", "1s", "x", "/tmp"},
+		"wants 7 arguments and got 1": {"alpha"},
+		`start number "x"`:            {"alpha", "x", "3s", "1s", "false", "0", "/tmp"},
+		"lease: ":                     {"alpha", "1", "x", "1s", "false", "0", "/tmp"},
+		"interval: ":                  {"alpha", "1", "3s", "x", "false", "0", "/tmp"},
+		"peers: ":                     {"alpha", "1", "3s", "1s", "x", "0", "/tmp"},
+		"quorum: ":                    {"alpha", "1", "3s", "1s", "false", "x", "/tmp"},
 	} {
 		_, err := ParseMember(args)
 		require.ErrorContains(t, err, text)

@@ -37,19 +37,20 @@ type MemberOptions struct {
 	Lease    time.Duration
 	Interval time.Duration // between two renewals, and between two reads
 	Peers    bool          // ask the leader instead of reading
+	Quorum   int           // members that have to be alive for one to lead; 0 where that does not matter
 }
 
 // Args are the arguments of the hidden subcommand, in the order in which ParseMember reads them.
 func (o MemberOptions) Args() []string {
-	return []string{o.ID, fmt.Sprint(o.Start), o.Lease.String(), o.Interval.String(), fmt.Sprint(o.Peers), o.Dir}
+	return []string{o.ID, fmt.Sprint(o.Start), o.Lease.String(), o.Interval.String(), fmt.Sprint(o.Peers), fmt.Sprint(o.Quorum), o.Dir}
 }
 
 // ParseMember reads what Args wrote.
 func ParseMember(args []string) (o MemberOptions, err error) {
-	if len(args) != 6 {
-		return o, fmt.Errorf("%s wants 6 arguments and got %d; it is started by s3lect demo, not by hand", MemberCommand, len(args))
+	if len(args) != 7 {
+		return o, fmt.Errorf("%s wants 7 arguments and got %d; it is started by s3lect demo, not by hand", MemberCommand, len(args))
 	}
-	o.ID, o.Dir = args[0], args[5]
+	o.ID, o.Dir = args[0], args[6]
 	if _, err := fmt.Sscan(args[1], &o.Start); err != nil {
 		return o, fmt.Errorf("start number %q: %w", args[1], err)
 	}
@@ -61,6 +62,9 @@ func ParseMember(args []string) (o MemberOptions, err error) {
 	}
 	if o.Peers, err = strconv.ParseBool(args[4]); err != nil {
 		return o, fmt.Errorf("peers: %w", err)
+	}
+	if o.Quorum, err = strconv.Atoi(args[5]); err != nil {
+		return o, fmt.Errorf("quorum: %w", err)
 	}
 	return o, nil
 }
@@ -90,11 +94,18 @@ type newCandidate func(MemberOptions, s3lect.Storage) (candidate, error)
 type report struct {
 	sample
 	Follows  string   `json:"follows,omitempty"` // the leader this member last saw
+	Ended    ending   `json:"ended,omitzero"`    // its last leadership, while it does not lead
 	Samples  int64    `json:"samples"`
 	Requests requests `json:"requests"`
 
 	Answers string `json:"answers,omitempty"` // the command this is the answer to
 	Error   string `json:"error,omitempty"`   // of that command; without one, of the member itself
+}
+
+// ending is the end of a leadership.
+type ending struct {
+	Term   int64            `json:"term"`
+	Reason s3lect.EndReason `json:"reason"`
 }
 
 // RunMember takes part in the election of a demo, until its input ends or tells it to stop.
@@ -110,6 +121,7 @@ func newElector(opts MemberOptions, storage s3lect.Storage) (candidate, error) {
 		LeaderTimeout:      opts.Lease,
 		FrequentInterval:   opts.Interval,
 		InfrequentInterval: opts.Interval,
+		QuorumSize:         opts.Quorum,
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	if opts.Peers {
@@ -142,7 +154,7 @@ type member struct {
 	link      *link
 	lease     time.Duration
 	samples   atomic.Int64
-	follows   atomic.Pointer[string]
+	status    atomic.Pointer[s3lect.LeadershipStatus]
 
 	mu  sync.Mutex // guards out
 	out *json.Encoder
@@ -186,7 +198,7 @@ func (b bell) ring() {
 func (m *member) watch(ctx context.Context, sampleNow bell) {
 	for status := range m.candidate.Watch(ctx) {
 		sampleNow.ring()
-		m.follows.Store(&status.LeaderID)
+		m.status.Store(&status)
 	}
 }
 
@@ -210,8 +222,9 @@ func (m *member) report(r report) {
 	defer m.mu.Unlock()
 	r.sample = take(m.candidate)
 	r.Samples, r.Requests = m.samples.Load(), m.link.requests()
-	if follows := m.follows.Load(); follows != nil {
-		r.Follows = *follows
+	if status := m.status.Load(); status != nil {
+		r.Follows = status.LeaderID
+		r.Ended = ending{status.EndedTerm, status.EndReason}
 	}
 	_ = m.out.Encode(r) // if nobody listens any more, the input ends too
 }

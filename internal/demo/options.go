@@ -11,6 +11,8 @@ import (
 const (
 	DefaultMembers = 5
 	DefaultLease   = 3 * time.Second
+	// QuorumMembers is the default for the demo of a quorum: the fewest of which one can be spared.
+	QuorumMembers = 3
 
 	minMembers, maxMembers = 3, 9
 	minLease, maxLease     = 500 * time.Millisecond, 30 * time.Second
@@ -27,6 +29,7 @@ type Options struct {
 	JSON    bool          // the result as JSON on Out, the events on Err
 	Keep    bool          // leave the directory behind
 	Peers   bool          // compare reading the storage with asking the leader, instead of all the faults
+	Quorum  bool          // let so many members fail that nobody may lead, instead of all the faults
 
 	Out, Err io.Writer
 
@@ -44,7 +47,18 @@ func (o Options) Validate() error {
 	if o.Lease < minLease || o.Lease > maxLease {
 		return fmt.Errorf("lease %v must be between %v and %v", o.Lease, minLease, maxLease)
 	}
+	if o.Peers && o.Quorum {
+		return fmt.Errorf("peers and --quorum are two demos: choose one")
+	}
 	return nil
+}
+
+// quorum is how many members have to be alive for one to lead; 0 where that does not matter.
+func (o Options) quorum() int {
+	if !o.Quorum {
+		return 0
+	}
+	return o.Members/2 + 1
 }
 
 // interval is the time between two renewals, and between two reads of a follower.

@@ -30,12 +30,13 @@ func (r *Result) report(width int) []line {
 	lines = append(lines, line{})
 	lines = append(lines, r.faultTable(width)...)
 	lines = append(lines, line{})
-	lines = append(lines, labelled(line{{bold, "  Requests to storage"}}, []line{
-		line{}.add(plain, "%d reads, %d writes; %d refused, %d unanswered",
-			r.Requests.Reads, r.Requests.Writes, r.Requests.Refused, r.Requests.Failed),
-	}, width)...)
+	lines = append(lines, labelled(line{{bold, "  Requests to storage"}}, []line{r.Requests.line()}, width)...)
 	lines = append(lines, line{})
 	return append(append(lines, r.verdict(width)...), line{})
+}
+
+func (r requests) line() line {
+	return line{}.add(plain, "%d reads, %d writes; %d refused, %d unanswered", r.Reads, r.Writes, r.Refused, r.Failed)
 }
 
 // faultTable has a row for each fault.

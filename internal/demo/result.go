@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/seed-6dc909bb/s3lect"
 )
 
 // Millis is a duration that JSON shows in milliseconds.
@@ -21,7 +23,7 @@ type Result struct {
 	Lease       Millis       `json:"leaseMillis"`
 	Interval    Millis       `json:"intervalMillis"` // between two renewals, and between two reads
 	Duration    Millis       `json:"durationMillis"`
-	Faults      []Fault      `json:"faults"`
+	Faults      []Fault      `json:"faults,omitempty"`
 	Leaderships []Leadership `json:"leaderships"`
 	Requests    requests     `json:"requests"`
 	Steady      *Steady      `json:"steady,omitempty"`
@@ -92,6 +94,7 @@ type chronicle struct {
 	events   []event
 	struck   []struck
 	steady   *Steady
+	ends     map[int64]s3lect.EndReason
 	believed []belief // in the order of their beginnings
 }
 
@@ -99,7 +102,7 @@ type chronicle struct {
 func (c *cluster) chronicle(ended time.Duration) (*chronicle, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	ch := &chronicle{ids: c.ids, began: c.began, ended: ended, lives: c.lives, events: c.events, struck: c.struck, steady: c.steady}
+	ch := &chronicle{ids: c.ids, began: c.began, ended: ended, lives: c.lives, events: c.events, struck: c.struck, steady: c.steady, ends: c.ends}
 	for _, l := range c.lives {
 		samples, err := readAudit(l.auditFile())
 		if err != nil {

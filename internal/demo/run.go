@@ -54,9 +54,12 @@ func run(ctx context.Context, opts Options, dir string) error {
 	d := newDisplay(opts)
 	var shown outcome
 	var err error
-	if opts.Peers {
+	switch {
+	case opts.Peers:
 		shown, err = compare(ctx, opts, dir, d)
-	} else {
+	case opts.Quorum:
+		shown, err = outnumber(ctx, opts, dir, d)
+	default:
 		shown, err = perform(ctx, newCluster(opts, dir), d, func(c *cluster) error { return play(ctx, c, opts.Lease) })
 	}
 	if err != nil {

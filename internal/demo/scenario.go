@@ -16,6 +16,10 @@ type stage interface {
 	begin() error
 	// leader waits until a healthy member leads, other than the one named, and returns it.
 	leader(ctx context.Context, except string) (string, error)
+	// leaderless waits until no healthy member leads.
+	leaderless(ctx context.Context) error
+	// follower returns a healthy member that does not lead.
+	follower(ctx context.Context) (string, error)
 	// strike does a fault to a member. It returns errNotStruck if the member did not lead any more.
 	strike(ctx context.Context, f faultKind, id string) error
 	// mend undoes a fault.
@@ -46,6 +50,7 @@ type fault struct {
 	kind       faultKind
 	title, why string
 	name       string // in the JSON result
+	undo       string // likewise, of undoing it
 	asked, how string // told when it is done
 	done       string // told in the report
 	mended     string // what undoing it is called; empty if there is nothing to undo
@@ -54,12 +59,12 @@ type fault struct {
 
 var faults = []fault{
 	{
-		kind: kill, name: "kill", asked: "killed", done: "killed", how: "SIGKILL", mended: "started again", mark: 'K', end: 'S',
+		kind: kill, name: "kill", undo: "restart", asked: "killed", done: "killed", how: "SIGKILL", mended: "started again", mark: 'K', end: 'S',
 		title: "Kill the leader",
 		why:   "It cannot say good-bye. The others wait until its lease has run out, then one of them leads.",
 	},
 	{
-		kind: freezing, name: "freeze", asked: "frozen", done: "frozen", how: "SIGSTOP, SIGCONT", mended: "thawed", mark: 'F', end: 'T',
+		kind: freezing, name: "freeze", undo: "thaw", asked: "frozen", done: "frozen", how: "SIGSTOP, SIGCONT", mended: "thawed", mark: 'F', end: 'T',
 		title: "Freeze the leader, thaw it later",
 		why:   "Frozen, it cannot notice that another takes over. Thawed, it must know at once that it no longer leads.",
 	},
@@ -74,7 +79,7 @@ var faults = []fault{
 		why:   "It names its successor; the rest hold off.",
 	},
 	{
-		kind: cut, name: "cut", asked: "cut off from storage", done: "cut off from storage", how: "requests hang", mended: "connected again", mark: 'C', end: 'U',
+		kind: cut, name: "cut", undo: "heal", asked: "cut off from storage", done: "cut off from storage", how: "requests hang", mended: "connected again", mark: 'C', end: 'U',
 		title: "Cut the leader off from storage",
 		why:   "It cannot renew, nor learn what the others do. It ends its own leadership before another may begin.",
 	},

@@ -14,10 +14,11 @@ import (
 
 // fakeStage writes down what is played on it. Members lead in turns.
 type fakeStage struct {
-	played  []string
-	leading int
-	refuse  int // so many strikes
-	fail    error
+	played    []string
+	leading   int
+	following int // that were asked for
+	refuse    int // so many strikes
+	fail      error
 }
 
 func (s *fakeStage) play(format string, args ...any) {
@@ -40,6 +41,16 @@ func (s *fakeStage) leader(_ context.Context, except string) (string, error) {
 		s.leading++
 	}
 	return memberNames[s.leading], nil
+}
+
+func (s *fakeStage) follower(context.Context) (string, error) {
+	s.following++
+	return memberNames[s.leading+s.following], s.fail
+}
+
+func (s *fakeStage) leaderless(context.Context) error {
+	s.play("nobody leads")
+	return s.fail
 }
 
 func (s *fakeStage) strike(_ context.Context, f faultKind, id string) error {

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed-6dc909bb/s3lect"
 	"github.com/seed-6dc909bb/s3lect/internal/s3server"
 )
 
@@ -35,8 +36,9 @@ type cluster struct {
 	t          *testing.T
 	dir        string
 	binary     string
-	store      string   // URL of the storage, without a proxy in between
-	env        []string // with what the storage demands
+	store      string         // URL of the storage, without a proxy in between
+	storage    s3lect.Storage // the same, for the test itself
+	env        []string       // with what the storage demands
 	candidates map[string]*candidate
 	observer   badge // of the test itself
 }
@@ -49,8 +51,11 @@ func newCluster(t *testing.T, s setup) *cluster {
 	upstream, err := url.Parse(server.Endpoint)
 	require.NoError(t, err)
 
+	storage, err := s3lect.NewS3Storage(server.Client(), bucket)
+	require.NoError(t, err)
 	c := &cluster{
-		t: t, dir: t.TempDir(), candidates: map[string]*candidate{}, store: server.URL(bucket),
+		storage: storage,
+		t:       t, dir: t.TempDir(), candidates: map[string]*candidate{}, store: server.URL(bucket),
 		// A program with the race detector sleeps for a second when it exits, unless told not to.
 		env: append(append(os.Environ(), server.Environ()...), "GORACE=atexit_sleep_ms=0"),
 	}
