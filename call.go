@@ -101,7 +101,7 @@ func (e *S3Elector) perform(ctx context.Context, key string, call *lease.Call, l
 		return e.read(ctx, key)
 	}
 	var observers []lease.Observer
-	if !call.Record.Resigned() { // that one may stand for long
+	if !call.Record.Resigned() || call.Record.QuorumLost { // else who is there is nobody's question
 		observers = e.published(leaseTime)
 	}
 	return e.write(ctx, key, call, observers)

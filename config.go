@@ -165,7 +165,7 @@ func (c *ElectorConfig) checkMembers() error {
 	case c.QuorumSize < 0 || c.QuorumSize > maxQuorum:
 		return fmt.Errorf("QuorumSize %d must be between 0 and %d", c.QuorumSize, maxQuorum)
 	case c.GracePeriod < 0 || c.GracePeriod > MaxLeaderTimeout:
-		return fmt.Errorf("GracePeriod %v must be positive, and at most %v", c.GracePeriod, MaxLeaderTimeout)
+		return fmt.Errorf("GracePeriod %v must not be negative, and be at most %v", c.GracePeriod, MaxLeaderTimeout)
 	case !c.observes():
 		return nil
 	case len(c.LockfilePath)+len(observersSuffix) > maxKey:

@@ -66,7 +66,7 @@ type BadObserversError struct {
 }
 
 func (e *BadObserversError) Error() string {
-	return fmt.Sprintf("object %q is not a list of observers: %s; it is left as it is: choose another LockfilePath, or remove the object if it is nobody's", e.Key, e.Reason)
+	return fmt.Sprintf("object %q is not a list of observers: %s; it is left as it is: choose another key for the leader record, or move the object away if it is nobody's", e.Key, e.Reason)
 }
 
 // Unwrap makes errors.Is(err, ErrBadRecord) true.

@@ -64,8 +64,12 @@ func (e *S3Elector) attend(id string, metadata map[string]string) error {
 	return e.attendance().Heard(e.env.Now().Mono, e.current().LeaderTimeout, id, metadata)
 }
 
-// dismiss forgets an observer that has told this leader that it leaves.
-func (e *S3Elector) dismiss(id string) { e.attendance().Leave(id) }
+// dismiss forgets an observer that has told this leader that it leaves. The leader itself knows better.
+func (e *S3Elector) dismiss(id string) {
+	if id != e.current().ServerID {
+		e.attendance().Leave(id)
+	}
+}
 
 // introduction is how an elector that observes presents itself to the leader: its name, and its metadata
 // as JSON. Both are empty for one that does not.

@@ -136,7 +136,11 @@ func (e *S3Elector) lookAtRecord(ctx context.Context, config *ElectorConfig) err
 	case err != nil:
 		return err
 	}
-	e.attendance().Told(e.env.Now().Mono, record.Nonce, lease.DecodeObservers(data))
+	older := time.Duration(0)
+	if record.Resigned() {
+		older = config.LeaderTimeout // nobody writes it anew, so it may be of any age
+	}
+	e.attendance().Told(e.env.Now().Mono, record.Nonce, older, lease.DecodeObservers(data))
 	return nil
 }
 

@@ -229,7 +229,7 @@ func decodeWord(body []byte) (*lease.Word, error) {
 		Poll:      time.Duration(min(max(more.PollMillis, 0), lease.MaxLease.Milliseconds())) * time.Millisecond,
 		Followers: max(more.Followers, 0),
 
-		Observers:     max(more.Observers, 0),
+		Observers:     min(max(more.Observers, 0), maxQuorum),
 		Observed:      more.Observed,
 		ObserverError: more.ObserverError,
 	}, nil

@@ -36,9 +36,11 @@ type member struct {
 	metadata map[string]string
 	size     int
 
-	proof  time.Duration // last heartbeat of which it is known that it happened then
-	proven bool          // there was one
-	shown  time.Duration // last heartbeat as far as is known, that of a first sight included
+	proof   time.Duration // last heartbeat of which it is known that it happened then
+	proven  bool          // there was one
+	shown   time.Duration // last heartbeat as far as is known, that of a first sight included
+	unsure  bool          // that is a first sight, and no more
+	hearsay bool          // known from a leader's list alone
 
 	direct  bool          // that heartbeat came from the member itself, not by way of the roster
 	listed  bool          // in the roster
@@ -77,6 +79,7 @@ func (a *Attendance) Heard(now, leaseTime time.Duration, id string, metadata map
 		m = a.enter(id, metadata)
 	}
 	m.proof, m.proven, m.shown, m.direct, m.gone = now, true, now, true, false
+	m.unsure, m.hearsay = false, false
 	return nil
 }
 
@@ -139,34 +142,48 @@ func (a *Attendance) sawEntry(now time.Duration, recent bool, entry *Entry) {
 	if m == nil || !maps.Equal(m.metadata, entry.Metadata) {
 		m = a.enter(entry.ID, entry.Metadata)
 	}
-	if recent && (!known || entry.Beats > m.beats) {
+	m.unsure, m.hearsay = !recent || known && entry.Beats <= m.beats, false
+	if !m.unsure {
 		m.proof, m.proven = now, true
 	}
 	m.listed, m.beats, m.changed, m.shown, m.direct, m.gone = true, entry.Beats, now, now, false, false
 }
 
-// Told takes in the list that a leader has published in the version of its record that has this nonce.
-func (a *Attendance) Told(now time.Duration, nonce string, observers []lease.Observer) {
+// Told takes in the list that a leader has published in the version of its record that has this nonce. The
+// ages are what the leader has said, and so much more as that version is old at least.
+func (a *Attendance) Told(now time.Duration, nonce string, older time.Duration, observers []lease.Observer) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if nonce == a.told {
 		return
 	}
 	a.told = nonce
-	for _, o := range observers {
-		m := a.members[o.ID]
-		if m == nil && (o.ID == "" || a.size+size(o.ID, o.Metadata) > maxRegistered) {
-			continue
+	named := map[string]bool{}
+	for i := range observers {
+		named[observers[i].ID] = true
+		a.toldOf(now, older, &observers[i])
+	}
+	for id, m := range a.members {
+		if m.hearsay && !named[id] {
+			a.drop(id) // it has left, or the leader has forgotten it
 		}
-		age := time.Duration(min(max(o.AgeMillis, 0), lease.MaxLease.Milliseconds()*keptFor)) * time.Millisecond
-		switch {
-		case m == nil:
-			m = a.enter(o.ID, o.Metadata)
-			m.shown = now - age
-		case now-age > m.shown:
-			m.shown = now - age
-			a.enter(o.ID, o.Metadata)
-		}
+	}
+}
+
+func (a *Attendance) toldOf(now, older time.Duration, o *lease.Observer) {
+	m := a.members[o.ID]
+	if m == nil && (o.ID == "" || a.size+size(o.ID, o.Metadata) > maxRegistered) {
+		return
+	}
+	age := time.Duration(min(max(o.AgeMillis, 0), lease.MaxLease.Milliseconds()*keptFor)) * time.Millisecond
+	heard := now - age - older
+	switch {
+	case m == nil:
+		m = a.enter(o.ID, o.Metadata)
+		m.shown, m.hearsay = heard, true
+	case m.unsure || heard > m.shown:
+		m.shown, m.unsure = heard, false
+		a.enter(o.ID, o.Metadata)
 	}
 }
 

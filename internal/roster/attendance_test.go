@@ -171,12 +171,38 @@ func TestPublishedListKeepsWithinItsSizeAndForgets(t *testing.T) {
 func TestLeadersListShowsMembersWithTheAgeOfTheirHeartbeats(t *testing.T) {
 	a := NewAttendance()
 	list := []lease.Observer{{ID: "b", AgeMillis: 4000, Metadata: map[string]string{"zone": "eu"}}}
-	a.Told(10*time.Second, "n1", list)
-	a.Told(20*time.Second, "n1", list) // the same version again is no news
+	a.Told(10*time.Second, "n1", 0, list)
+	a.Told(20*time.Second, "n1", 0, list) // the same version again is no news
 	require.Len(t, a.Members(), 1)
 	assert.Equal(t, Member{"b", map[string]string{"zone": "eu"}, 6 * time.Second}, a.Members()[0])
 	assert.Equal(t, Never, a.Until(1, "a", lease15), "it is no proof")
-	a.Told(20*time.Second, "n2", []lease.Observer{{ID: "b", AgeMillis: -5}, {ID: ""}, {ID: "c", AgeMillis: 1 << 62}})
+	a.Told(20*time.Second, "n2", 0, []lease.Observer{{ID: "b", AgeMillis: -5}, {ID: ""}, {ID: "c", AgeMillis: 1 << 62}})
 	assert.Equal(t, 20*time.Second, a.Members()[0].Heard)
 	assert.Len(t, a.Members(), 2)
+}
+
+func TestLeaderKnowsBetterThanAFirstSightOfTheRoster(t *testing.T) {
+	a := NewAttendance()
+	a.Saw(20*time.Second, lease15, rosterOf(7, Entry{ID: "b", Beats: 3}, Entry{ID: "c", Beats: 3}))
+	a.Told(20*time.Second, "n1", 0, []lease.Observer{{ID: "b", AgeMillis: 12_000}})
+	assert.Equal(t, 8*time.Second, a.Members()[0].Heard)
+	assert.Equal(t, 20*time.Second, a.Members()[1].Heard)
+	a.Saw(21*time.Second, lease15, rosterOf(8, Entry{ID: "b", Beats: 4}, Entry{ID: "c", Beats: 3}))
+	a.Told(21*time.Second, "n2", 0, []lease.Observer{{ID: "b", AgeMillis: 5_000}})
+	assert.Equal(t, 21*time.Second, a.Members()[0].Heard, "what was seen to change is known for sure")
+}
+
+func TestWhoIsNoLongerOnTheLeadersListIsForgotten(t *testing.T) {
+	a := NewAttendance()
+	a.Told(0, "n1", 0, []lease.Observer{{ID: "b"}, {ID: "c"}})
+	a.Saw(0, lease15, rosterOf(1, Entry{ID: "c", Beats: 1}))
+	a.Told(time.Second, "n2", 0, nil)
+	require.Len(t, a.Members(), 1)
+	assert.Equal(t, "c", a.Members()[0].ID, "it is on the storage")
+}
+
+func TestListOfARecordOfUnknownAgeMakesNobodyActive(t *testing.T) {
+	a := NewAttendance()
+	a.Told(20*time.Second, "n1", lease15, []lease.Observer{{ID: "b", AgeMillis: 1000}})
+	assert.Equal(t, 4*time.Second, a.Members()[0].Heard)
 }

@@ -43,15 +43,18 @@ type Entry struct {
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
+// wire is the JSON form. Pointers tell a field that is absent from one that is zero.
+type wire struct {
+	Version   *int64   `json:"version"`
+	Observers *[]Entry `json:"observers"`
+}
+
 // Decode reads a roster. The error says, for people, why the bytes are not one.
 func Decode(data []byte) (*Roster, error) {
 	if len(data) > MaxSize {
 		return nil, fmt.Errorf("it is over %d bytes long", MaxSize)
 	}
-	var wire struct {
-		Version   *int64   `json:"version"`
-		Observers *[]Entry `json:"observers"`
-	}
+	var wire wire
 	if err := json.Unmarshal(data, &wire); err != nil {
 		return nil, fmt.Errorf("it is not JSON of the right shape: %w", err)
 	}
