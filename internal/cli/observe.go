@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -119,15 +120,16 @@ func (o *observeOptions) electorConfig() (*s3lect.ElectorConfig, error) {
 	if err := o.peer.check(); err != nil {
 		return nil, err
 	}
+	if told, twice := o.metadata["addr"]; twice && o.addr != "" {
+		return nil, usageErrorf("--addr %s and --metadata addr=%s say the same: give one of them", o.addr, told)
+	}
 	c := o.candidacy.electorConfig(o.key)
 	c.NonVoting = true
 	c.ObserverMetadata = map[string]string{}
 	if o.addr != "" {
 		c.ObserverMetadata["addr"] = o.addr
 	}
-	for key, value := range o.metadata {
-		c.ObserverMetadata[key] = value
-	}
+	maps.Copy(c.ObserverMetadata, o.metadata)
 	if o.peer.on() {
 		o.peer.configure(c)
 	}

@@ -107,6 +107,7 @@ func TestObserverSaysWhatIsWrongWithItsFlags(t *testing.T) {
 		"no lease":          {[]string{"--lease", "0s"}, "--lease 0s must be positive"},
 		"frequent":          {[]string{"--lease", "1s", "--frequent", "2s"}, "--frequent 2s must be at most four fifths of --lease 1s"},
 		"address":           {[]string{"--addr", "here"}, `--addr "here" must be host:port`},
+		"address twice":     {[]string{"--addr", "here:1", "--metadata", "addr=there:1"}, "--addr here:1 and --metadata addr=there:1 say the same: give one of them"},
 		"CA alone":          {complete[:2], "peer mode needs --peer-cert, --peer-key as well"},
 		"time alone":        {[]string{"--peer-timeout", "1s"}, "--peer-timeout 1s is for peer mode, which --peer-ca, --peer-cert and --peer-key turn on"},
 		"missing file":      {append([]string{"--peer-ca", "/no/such/ca.pem"}, complete[2:]...), `--peer-ca: cannot read "/no/such/ca.pem"`},

@@ -132,7 +132,7 @@ func (w *world) hasFailed() bool {
 
 // healingBound is how long after all trouble a leader may be missing: twice the longest lease
 // (nobody has looked for a lease, and then a lease is waited for), one more for those who stand
-// back, on the slowest clock; a paced retry; the random wait and three round trips. With observers it
+// back, on the slowest clock; a paced retry; the random wait and three round trips. With a quorum it
 // takes a lease more to hear of enough of them, another one in which that must not change after a
 // leader that has gone for want of them, and before that leader goes, a lease and the grace period.
 func (w *world) healingBound() time.Duration {
@@ -140,10 +140,11 @@ func (w *world) healingBound() time.Duration {
 	if w.profile.has(handovers) || w.profile.has(troubledHooks) {
 		leases++
 	}
-	if w.profile.has(observing) {
-		leases += 3
+	grace := time.Duration(0)
+	if w.profile.has(quorums) || w.profile.has(mixedQuorums) {
+		leases, grace = leases+3, w.profile.maxGrace
 	}
-	return time.Duration(leases)*w.profile.maxLease*100/95 + (w.profile.longest+w.profile.maxGrace)*100/95 + 2*time.Second
+	return time.Duration(leases)*w.profile.maxLease*100/95 + (w.profile.longest+grace)*100/95 + 2*time.Second
 }
 
 // judgeCalm demands a leader within the bound after healing, and then for two leases exactly one,
@@ -301,7 +302,7 @@ func (w *world) drawConfigs() []s3lect.ElectorConfig {
 		c.PeerMode, c.PeerTimeout = w.profile.peerModes[i], w.profile.peerPatience
 		c = w.profile.member(c, i)
 		w.profile.maxLease = max(w.profile.maxLease, c.LeaderTimeout)
-		w.profile.maxGrace = max(w.profile.maxGrace, pick(w.profile.has(observing), graceOf(c), 0))
+		w.profile.maxGrace = max(w.profile.maxGrace, graceOf(c))
 		w.profile.longest = max(w.profile.longest, c.FrequentInterval)
 		out = append(out, c)
 	}

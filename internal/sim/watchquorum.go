@@ -60,8 +60,10 @@ func (m *monitor) recounts(p *process, c s3lect.ElectorConfig) {
 	}
 	q := &p.m.quorum
 	q.changedAt, q.changedMono = time.Now(), p.host.now().Mono
-	for _, a := range q.counts {
-		a.since = 0
+	if old.QuorumSize != c.QuorumSize || old.LeaderTimeout != c.LeaderTimeout || old.ServerID != c.ServerID || old.LockfilePath != c.LockfilePath {
+		for _, a := range q.counts {
+			a.since = 0
+		}
 	}
 	p.m.requests[rosterObject].latest = nil // it takes itself off the list, and registers anew
 }
@@ -228,8 +230,8 @@ func (m *monitor) ends(p *process, end *s3lect.LeadershipEnd) {
 // long as is tolerated.
 func (m *monitor) demoted(p *process, of reign) {
 	c, q, now := p.currentConfig(), &p.m.quorum, p.host.now().Mono
-	if q.changedAt.After(p.m.since) {
-		return
+	if q.changedAt.After(p.m.since) && time.Since(q.changedAt) < 2*p.m.maxLease*100/95 {
+		return // what was heard before may count no more, for a lease and the grace period
 	}
 	if c.QuorumSize <= 1 {
 		m.fail(Demoted, p, "its term %d has ended for want of members, and it asks for none", of.term)
