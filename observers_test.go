@@ -39,6 +39,12 @@ func withQuorum(n int) func(*ElectorConfig) {
 	return func(c *ElectorConfig) { c.QuorumSize = n }
 }
 
+// nonVoting has an elector be counted, and never lead.
+func nonVoting(c *ElectorConfig) { c.NonVoting = true }
+
+// describes has an elector observe by itself.
+func describes(c *ElectorConfig) { c.ObserverMetadata = map[string]string{} }
+
 // listed returns the list of observers on the storage; nil if there is none.
 func (s *memStorage) listed(t *testing.T) *roster.Roster {
 	t.Helper()
@@ -51,6 +57,18 @@ func (s *memStorage) listed(t *testing.T) *roster.Roster {
 	list, err := roster.Decode(data)
 	require.NoError(t, err)
 	return list
+}
+
+// replaceList puts another list of observers on the storage, nil for none, and returns the one that was there.
+func (s *memStorage) replaceList(list []byte) []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := ObserversKey(testKey)
+	old := s.objects[key]
+	if s.objects[key] = list; list == nil {
+		delete(s.objects, key)
+	}
+	return old
 }
 
 // published returns the list in the leader record on the storage.

@@ -343,7 +343,7 @@ func (r handoverResult) text() string {
 	case r.Now.State == stateHeld && r.Now.Term > r.Term:
 		text := fmt.Sprintf("%s: %s leads with term %d", done, plain(r.Now.LeaderID), r.Now.Term)
 		if r.To != "" && r.Now.LeaderID != r.To {
-			text += fmt.Sprintf("\n%s did not claim within a lease: is there a candidate of this name?", plain(r.To))
+			text += fmt.Sprintf("\n%s did not claim within a lease: is there a candidate of this name, and may it lead?", plain(r.To))
 		}
 		return text
 	case r.Now.State != stateHeld:

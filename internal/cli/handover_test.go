@@ -150,7 +150,7 @@ func TestWhatCameOfAHandoverIsTheExitStatus(t *testing.T) {
 	}{
 		"nobody claims":       {[]string{"resign"}, resignedRecord, exitNobody, "a has stepped down: nobody leads: the last leader has resigned\n"},
 		"the heir is missing": {[]string{"transfer", "--to", "b"}, resignedRecord, exitNobody, "Whether there is a candidate of the name b nobody can tell"},
-		"another one leads":   {[]string{"transfer", "--to", "c"}, nextRecord, exitFailure, "a has handed over to c: b leads with term 8\nc did not claim within a lease: is there a candidate of this name?\n"},
+		"another one leads":   {[]string{"transfer", "--to", "c"}, nextRecord, exitFailure, "a has handed over to c: b leads with term 8\nc did not claim within a lease: is there a candidate of this name, and may it lead?\n"},
 		"nothing has changed": {[]string{"resign"}, heldRecord, exitFailure, "a has stepped down, but the record has not changed\n"},
 		"the record is bad":   {[]string{"resign"}, badRecord, exitBad, "not a leader record"},
 	} {

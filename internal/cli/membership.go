@@ -57,7 +57,7 @@ type membership struct {
 func (m *membership) addFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.IntVar(&m.quorum, "quorum", 0, "`number` of members, this one included, that have to be alive for this one to lead; the same for all (default 0, which asks for nobody)")
-	f.DurationVar(&m.grace, "quorum-grace", 0, "`time` for which a leader goes on with too few (default the lease)")
+	f.DurationVar(&m.grace, "quorum-grace", 0, "`time` for which a leader goes on with too few (default, and with 0, the lease)")
 	f.Var(&m.metadata, "metadata", metadataUsage)
 }
 

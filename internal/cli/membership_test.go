@@ -19,7 +19,7 @@ func TestFlagsOfAQuorumAreChecked(t *testing.T) {
 		"negative quorum": {[]string{"--quorum", "-1"}, "--quorum -1 must not be negative"},
 		"huge quorum":     {[]string{"--quorum", "1001"}, "--quorum 1001 must be between 0 and 1000"},
 		"negative grace":  {[]string{"--quorum", "2", "--quorum-grace", "-1s"}, "--quorum-grace -1s must not be negative"},
-		"long grace":      {[]string{"--quorum", "2", "--quorum-grace", "2h"}, "--quorum-grace 2h0m0s must be positive, and at most 1h0m0s"},
+		"long grace":      {[]string{"--quorum", "2", "--quorum-grace", "2h"}, "--quorum-grace 2h0m0s must not be negative, and be at most 1h0m0s"},
 		"grace alone":     {[]string{"--quorum-grace", "1s"}, "--quorum-grace 1s is of no effect without a --quorum above 1"},
 		"metadata":        {[]string{"--metadata", "zone"}, `"zone" must be KEY=VALUE, such as zone=eu-1`},
 	} {

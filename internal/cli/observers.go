@@ -118,12 +118,12 @@ func (r *roll) lines(w io.Writer) {
 }
 
 func (m member) describe() string {
-	text := "active"
-	if !m.Active {
-		text = "inactive"
+	text, heard := "active", ", last heard of %v ago"
+	if !m.Active { // it may have been silent before anybody looked
+		text, heard = "inactive", ", not heard of for %v"
 	}
 	if m.AgeMillis != nil {
-		text += fmt.Sprintf(", last heard of %v ago", time.Duration(*m.AgeMillis)*time.Millisecond)
+		text += fmt.Sprintf(heard, time.Duration(*m.AgeMillis)*time.Millisecond)
 	}
 	separator := ": "
 	for _, key := range slices.Sorted(maps.Keys(m.Metadata)) {

@@ -28,7 +28,7 @@ var (
 	allMutants = flag.Bool("sim.mutants", false, "try all mutants, not only the quick ones")
 	crashCount = flag.Int("sim.crashes", 30, "number of crashes, and of graceful stops, that failover times are measured over")
 	tolerance  = flag.Uint64("sim.failures", 5, "end after this many failing seeds")
-	faultRuns  = flag.Uint64("sim.each", 20, "number of seeds of each schedule with one kind of fault")
+	faultRuns  = flag.Uint64("sim.each", 12, "number of seeds of each schedule with one kind of fault")
 )
 
 // TestMixedSchedule runs the real elector under everything at once.
