@@ -54,17 +54,17 @@ func Decode(data []byte) (*Roster, error) {
 	if len(data) > MaxSize {
 		return nil, fmt.Errorf("it is over %d bytes long", MaxSize)
 	}
-	var wire wire
-	if err := json.Unmarshal(data, &wire); err != nil {
+	var w wire
+	if err := json.Unmarshal(data, &w); err != nil {
 		return nil, fmt.Errorf("it is not JSON of the right shape: %w", err)
 	}
 	switch {
-	case wire.Version == nil || wire.Observers == nil:
+	case w.Version == nil || w.Observers == nil:
 		return nil, errors.New("it has no version or no observers")
-	case *wire.Version < 0 || *wire.Version > maxCount:
-		return nil, fmt.Errorf("its version %d is not between 0 and %d", *wire.Version, int64(maxCount))
+	case *w.Version < 0 || *w.Version > maxCount:
+		return nil, fmt.Errorf("its version %d is not between 0 and %d", *w.Version, int64(maxCount))
 	}
-	r := &Roster{Version: *wire.Version, Observers: *wire.Observers}
+	r := &Roster{Version: *w.Version, Observers: *w.Observers}
 	slices.SortStableFunc(r.Observers, compare)
 	for i, o := range r.Observers {
 		switch {
