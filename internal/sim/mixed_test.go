@@ -20,7 +20,7 @@ import (
 const hangAfter = 3 * time.Minute
 
 var (
-	seeds      = flag.Uint64("sim.seeds", 300, "number of seeds of the mixed schedule")
+	seeds      = flag.Uint64("sim.seeds", 150, "number of seeds of the mixed schedule")
 	firstSeed  = flag.Uint64("sim.start", 1, "first seed")
 	oneSeed    = flag.Uint64("sim.seed", 0, "replay this seed alone, with its log")
 	schedule   = flag.String("sim.schedule", "mixed", "run this schedule instead of the mixed one")
@@ -28,7 +28,7 @@ var (
 	allMutants = flag.Bool("sim.mutants", false, "try all mutants, not only the quick ones")
 	crashCount = flag.Int("sim.crashes", 30, "number of crashes, and of graceful stops, that failover times are measured over")
 	tolerance  = flag.Uint64("sim.failures", 5, "end after this many failing seeds")
-	faultRuns  = flag.Uint64("sim.each", 20, "number of seeds of each schedule with one kind of fault")
+	faultRuns  = flag.Uint64("sim.each", 12, "number of seeds of each schedule with one kind of fault")
 )
 
 // TestMixedSchedule runs the real elector under everything at once.
