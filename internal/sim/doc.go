@@ -8,8 +8,9 @@
 // is there now answers, and questions and answers get lost, late or garbled, or end with their
 // connection. The [nemesis] makes trouble at random moments, the [weather] at every request, the
 // [peerWeather] at every question. Where members observe, and need a quorum, a second nemesis kills,
-// freezes and silences many of the [crowd] at once, which is fifty members now and then. Every decision comes from streams of random numbers that are
-// derived from the seed, one per purpose ([dice]), so that a failing seed replays with its log:
+// freezes and silences many of the [crowd] at once, which is fifty members now and then. Every decision
+// comes from streams of random numbers that are derived from the seed, one per purpose ([dice]), so that
+// a failing seed replays with its log:
 //
 //	go test ./internal/sim -run TestMixedSchedule -v -args -sim.seed=N
 //
@@ -100,6 +101,9 @@
 //     counter has begun anew, and can come to the number that was seen long ago. Its next heartbeat
 //     brings it back.
 //   - In the moments after a change of the configuration it is not judged which one counts for a quorum.
+//     After a change of the quorum, the lease or the names, members may have been enough for as long as
+//     anybody likes; and for two leases after any change, a leadership that was there before may end for
+//     want of members that were there.
 //   - Two opposite steps of the wall clock before the elector has looked leave it leading: it was
 //     one leadership all along.
 package sim

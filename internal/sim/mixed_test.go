@@ -20,7 +20,7 @@ import (
 const hangAfter = 3 * time.Minute
 
 var (
-	seeds      = flag.Uint64("sim.seeds", 300, "number of seeds of the mixed schedule")
+	seeds      = flag.Uint64("sim.seeds", 150, "number of seeds of the mixed schedule")
 	firstSeed  = flag.Uint64("sim.start", 1, "first seed")
 	oneSeed    = flag.Uint64("sim.seed", 0, "replay this seed alone, with its log")
 	schedule   = flag.String("sim.schedule", "mixed", "run this schedule instead of the mixed one")
