@@ -22,6 +22,8 @@ type Announcement struct {
 	// PollMillis is for how long the leader keeps an answer back at most, where it is asked for news;
 	// a little more than its renewal interval. 0 where the long poll is not known.
 	PollMillis int64 `json:"pollMillis,omitempty"`
+	// HeldMillis is for how long this answer was kept back.
+	HeldMillis int64 `json:"heldMillis,omitempty"`
 	// Followers is how many were waiting for this renewal.
 	Followers int `json:"followers"`
 	// ActiveObservers is how many members the leader has heard from itself of late, itself included:
@@ -70,7 +72,7 @@ type podium struct {
 
 // Announce implements [Announcer].
 func (e *S3Elector) Announce(ctx context.Context, session string, after int64) (Announcement, bool) {
-	limit := pollLimit(e.current())
+	limit, asked := pollLimit(e.current()), e.env.Now()
 	p, n, _ := e.announced()
 	if session != "" && e.keepsBack(n, session, after) {
 		n = e.awaitNews(ctx, p, limit, session, after)
@@ -81,9 +83,9 @@ func (e *S3Elector) Announce(ctx context.Context, session string, after int64) (
 	e.mu.Lock()
 	attending, config := e.attending, e.config
 	e.mu.Unlock()
-	observers := 0
+	now, observers := e.env.Now(), 0
 	if attending != nil {
-		observers = attending.Active(e.env.Now().Mono, vouchedAge(config.LeaderTimeout, limit), config.ServerID)
+		observers = attending.Active(now.Mono, vouchedAge(config.LeaderTimeout, limit), config.ServerID)
 	}
 	left := e.Remaining() // whether this process leads is asked last
 	return Announcement{
@@ -91,6 +93,7 @@ func (e *S3Elector) Announce(ctx context.Context, session string, after int64) (
 		ETag:            n.etag,
 		RemainingMillis: left.Milliseconds(),
 		PollMillis:      limit.Milliseconds(),
+		HeldMillis:      (now.Mono - asked.Mono).Milliseconds(),
 		Followers:       n.followers,
 		ActiveObservers: observers,
 	}, left > 0

@@ -167,7 +167,7 @@ func (r *run) heardWord(now lease.Instant, question *lease.Question, word *lease
 		m.uncover(r, now)
 		return
 	}
-	vouched := m.keeper.lease - vouchedAge(m.keeper.lease, word.Poll) - question.Late(now, word.Poll)
+	vouched := m.keeper.lease - vouchedAge(m.keeper.lease, word.Poll) - question.Late(now, word)
 	m.keeper.attendance.Vouch(now.Mono, now.Mono+vouched, word.Observers)
 	switch m.peerErr.turn(now, word.ObserverError, nil) {
 	case begun:

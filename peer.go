@@ -216,6 +216,7 @@ func decodeWord(body []byte) (*lease.Word, error) {
 		ETag          string `json:"etag"`
 		PollMillis    int64  `json:"pollMillis"`
 		Followers     int    `json:"followers"`
+		HeldMillis    int64  `json:"heldMillis"`
 		Observers     int    `json:"activeObservers"`
 		Observed      bool   `json:"observed"`
 		ObserverError string `json:"observerError"`
@@ -229,6 +230,7 @@ func decodeWord(body []byte) (*lease.Word, error) {
 		Poll:      time.Duration(min(max(more.PollMillis, 0), lease.MaxLease.Milliseconds())) * time.Millisecond,
 		Followers: max(more.Followers, 0),
 
+		Held:          time.Duration(min(max(more.HeldMillis, 0), lease.MaxLease.Milliseconds())) * time.Millisecond,
 		Observers:     min(max(more.Observers, 0), maxQuorum),
 		Observed:      more.Observed,
 		ObserverError: more.ObserverError,

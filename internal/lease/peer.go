@@ -23,12 +23,9 @@ type Question struct {
 	sent, deadline time.Duration
 }
 
-// Late returns by how much an answer that comes now is later than the leader can have kept it back.
-func (q *Question) Late(now Instant, poll time.Duration) time.Duration {
-	if q.Session == "" {
-		poll = 0
-	}
-	return max(0, now.Mono-q.sent-poll)
+// Late returns for how long question and answer were on their way, if the word comes now.
+func (q *Question) Late(now Instant, w *Word) time.Duration {
+	return max(0, now.Mono-q.sent-w.Held)
 }
 
 // Word is what a leader tells of itself: the last version of the record that it wrote.
@@ -37,6 +34,8 @@ type Word struct {
 	ETag   string
 	// Poll is for how long the leader keeps an answer back at most; 0 if it answers at once.
 	Poll time.Duration
+	// Held is for how long it has kept this one back.
+	Held time.Duration
 	// Followers is how many ask it.
 	Followers int
 	// Observers is how many members it has heard from of late, itself included.
