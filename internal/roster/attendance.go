@@ -181,7 +181,7 @@ func (a *Attendance) toldOf(now, older time.Duration, o *lease.Observer) {
 	case m == nil:
 		m = a.enter(o.ID, o.Metadata)
 		m.shown, m.hearsay = heard, true
-	case m.unsure || heard > m.shown:
+	case m.unsure && older == 0 || heard > m.shown:
 		m.shown, m.unsure = heard, false
 		a.enter(o.ID, o.Metadata)
 	}

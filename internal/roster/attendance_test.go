@@ -205,4 +205,7 @@ func TestListOfARecordOfUnknownAgeMakesNobodyActive(t *testing.T) {
 	a := NewAttendance()
 	a.Told(20*time.Second, "n1", lease15, []lease.Observer{{ID: "b", AgeMillis: 1000}})
 	assert.Equal(t, 4*time.Second, a.Members()[0].Heard)
+	a.Saw(21*time.Second, lease15, rosterOf(7, Entry{ID: "b", Beats: 3}))
+	a.Told(21*time.Second, "n2", lease15, []lease.Observer{{ID: "b", AgeMillis: 1000}})
+	assert.Equal(t, 21*time.Second, a.Members()[0].Heard, "but the roster may")
 }
