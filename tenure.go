@@ -36,10 +36,29 @@ type assignment struct {
 	err      error // then
 }
 
+// insideContext is what hooks and work are given: it knows whose they are, and to the lose hook also the
+// end. Its values hide those of another elector's hook that Start may have been called from.
+type insideContext struct {
+	context.Context
+
+	e   *S3Elector
+	end *LeadershipEnd
+}
+
+func (c *insideContext) Value(key any) any {
+	switch k := key.(type) {
+	case insideKey:
+		if k.e == c.e {
+			return true
+		}
+	case endKey:
+		return c.end
+	}
+	return c.Context.Value(key)
+}
+
 func newTenure(r *run, term int64) *tenure {
-	inside := context.WithValue(r.base, insideKey{r.e}, true)
-	// Start may have been called with the context of another elector's hook.
-	ctx, cancel := context.WithCancelCause(context.WithValue(inside, endKey{}, (*LeadershipEnd)(nil)))
+	ctx, cancel := context.WithCancelCause(&insideContext{r.base, r.e, nil})
 	return &tenure{
 		term:      term,
 		ctx:       ctx,
@@ -64,8 +83,7 @@ func (r *run) serve(now lease.Instant) bool {
 	case t.end != nil && !t.left:
 		t.left = true
 		if t.entered {
-			ctx := context.WithValue(r.base, insideKey{r.e}, true)
-			r.hook(context.WithValue(ctx, endKey{}, t.end), now, t.onLose, r.loseReturned)
+			r.hook(&insideContext{r.base, r.e, t.end}, now, t.onLose, r.loseReturned)
 		}
 	case t.end != nil:
 		r.tenure = nil
