@@ -75,7 +75,7 @@ func (k *rosterKeeper) change(ctx context.Context, id string, edit rosterEdit) e
 			return afterRefusal(refusal, err)
 		}
 		refusal = err
-		if refusals == maxRefusals {
+		if refusals+1 == maxRefusals {
 			return fmt.Errorf("%d times in a row: %w; others write the list all the time, or the storage does not understand the condition", refusals+1, err)
 		}
 		if err := k.backOff(ctx, refusals); err != nil {
