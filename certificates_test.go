@@ -15,6 +15,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-6dc909bb/s3lect/internal/reload"
 )
 
 func TestRenamedCertificateFilesAreLoadedAgain(t *testing.T) {
@@ -23,21 +25,21 @@ func TestRenamedCertificateFilesAreLoadedAgain(t *testing.T) {
 	log, lines := newLogLines()
 	first, second := ca.issue(t, "first"), ca.issue(t, "second")
 	files := newPairFiles(t, first)
-	pair, err := certificateLoader{log, clock.now}.keyPairFiles(files.cert, files.key)
+	pair, err := reload.Loader{Log: log, Now: clock.now}.KeyPairFiles(files.cert, files.key)
 	require.NoError(t, err)
-	assert.Equal(t, "first", pair.get().Leaf.Subject.CommonName)
+	assert.Equal(t, "first", pair.Get().Leaf.Subject.CommonName)
 
 	files.replace(t, second)
-	clock.advance(reloadInterval / 2)
-	assert.Equal(t, "first", pair.get().Leaf.Subject.CommonName, "files are not looked at more than once a second")
-	clock.advance(reloadInterval)
-	assert.Equal(t, "second", pair.get().Leaf.Subject.CommonName)
-	assert.Len(t, lines.with("loaded changed certificate files"), 1)
+	clock.advance(reload.Interval / 2)
+	assert.Equal(t, "first", pair.Get().Leaf.Subject.CommonName, "files are not looked at more than once a second")
+	clock.advance(reload.Interval)
+	assert.Equal(t, "second", pair.Get().Leaf.Subject.CommonName)
+	assert.Len(t, lines.with("loaded changed files"), 1)
 
-	same := pair.get()
+	same := pair.Get()
 	for range 3 {
-		clock.advance(reloadInterval)
-		assert.Same(t, same, pair.get(), "what has not changed is not made again")
+		clock.advance(reload.Interval)
+		assert.Same(t, same, pair.Get(), "what has not changed is not made again")
 	}
 }
 
@@ -59,14 +61,14 @@ func TestSwappedSymbolicLinkIsNoticed(t *testing.T) {
 	for _, name := range []string{"tls.crt", "tls.key"} {
 		require.NoError(t, os.Symlink(filepath.Join("..data", name), filepath.Join(dir, name)))
 	}
-	pair, err := certificateLoader{quiet(), clock.now}.keyPairFiles(filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key"))
+	pair, err := reload.Loader{Log: quiet(), Now: clock.now}.KeyPairFiles(filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key"))
 	require.NoError(t, err)
-	require.Equal(t, "v1", pair.get().Leaf.Subject.CommonName)
+	require.Equal(t, "v1", pair.Get().Leaf.Subject.CommonName)
 
 	require.NoError(t, os.Symlink("v2", filepath.Join(dir, "..data_tmp")))
 	require.NoError(t, os.Rename(filepath.Join(dir, "..data_tmp"), filepath.Join(dir, "..data")))
-	clock.advance(reloadInterval)
-	assert.Equal(t, "v2", pair.get().Leaf.Subject.CommonName)
+	clock.advance(reload.Interval)
+	assert.Equal(t, "v2", pair.Get().Leaf.Subject.CommonName)
 }
 
 func TestFilesWrittenInPlaceWithTheSameSizeAndTimeAreNoticed(t *testing.T) {
@@ -79,12 +81,12 @@ func TestFilesWrittenInPlaceWithTheSameSizeAndTimeAreNoticed(t *testing.T) {
 	name := newFile(t, ca.pem)
 	info, err := os.Stat(name)
 	require.NoError(t, err)
-	pool, err := certificateLoader{quiet(), clock.now}.authorities("", nil, "ClientCAFile", name)
+	pool, err := reload.Loader{Log: quiet(), Now: clock.now}.Authorities("", nil, "ClientCAFile", name)
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(name, other.pem, 0o600))
 	require.NoError(t, os.Chtimes(name, info.ModTime(), info.ModTime()))
-	clock.advance(reloadInterval)
-	assert.True(t, pool.get().certs[0].Equal(other.cert))
+	clock.advance(reload.Interval)
+	assert.True(t, pool.Get().Certs[0].Equal(other.cert))
 }
 
 func TestBrokenNewFilesKeepTheOldCertificateAndAreLoggedOncePerChange(t *testing.T) {
@@ -92,9 +94,9 @@ func TestBrokenNewFilesKeepTheOldCertificateAndAreLoggedOncePerChange(t *testing
 	ca, clock := newTestCA(t, "ca"), &testClock{}
 	log, lines := newLogLines()
 	files := newPairFiles(t, ca.issue(t, "good"))
-	pair, err := certificateLoader{log, clock.now}.keyPairFiles(files.cert, files.key)
+	pair, err := reload.Loader{Log: log, Now: clock.now}.KeyPairFiles(files.cert, files.key)
 	require.NoError(t, err)
-	good := pair.get()
+	good := pair.Get()
 	goodPEM, _ := pemOf(t, *good)
 	strangerPEM, _ := pemOf(t, ca.issue(t, "stranger"))
 
@@ -103,21 +105,21 @@ func TestBrokenNewFilesKeepTheOldCertificateAndAreLoggedOncePerChange(t *testing
 		replaceFile(t, files.cert, broken)
 		logged++
 		for range 3 {
-			clock.advance(reloadInterval)
-			assert.Same(t, good, pair.get())
+			clock.advance(reload.Interval)
+			assert.Same(t, good, pair.Get())
 		}
-		assert.Len(t, lines.with("cannot use the changed certificate files"), logged)
+		assert.Len(t, lines.with("cannot use the changed files"), logged)
 	}
 	require.NoError(t, os.Remove(files.cert))
 	for range 3 {
-		clock.advance(reloadInterval)
-		assert.Same(t, good, pair.get())
+		clock.advance(reload.Interval)
+		assert.Same(t, good, pair.Get())
 	}
-	assert.Len(t, lines.with("cannot use the changed certificate files"), logged+1)
+	assert.Len(t, lines.with("cannot use the changed files"), logged+1)
 
 	files.replace(t, ca.issue(t, "better"))
-	clock.advance(reloadInterval)
-	assert.Equal(t, "better", pair.get().Leaf.Subject.CommonName)
+	clock.advance(reload.Interval)
+	assert.Equal(t, "better", pair.Get().Leaf.Subject.CommonName)
 }
 
 func TestCertificateThatEndsIsWarnedAboutOnceBeforeAndOnceAfter(t *testing.T) {
@@ -125,15 +127,15 @@ func TestCertificateThatEndsIsWarnedAboutOnceBeforeAndOnceAfter(t *testing.T) {
 	ca, clock := newTestCA(t, "ca"), &testClock{}
 	log, lines := newLogLines()
 	files := newPairFiles(t, ca.issue(t, "node", lasting(48*time.Hour)))
-	pair, err := certificateLoader{log, clock.now}.keyPairFiles(files.cert, files.key)
+	pair, err := reload.Loader{Log: log, Now: clock.now}.KeyPairFiles(files.cert, files.key)
 	require.NoError(t, err)
 	assert.Empty(t, lines.with("level=WARN"))
 
 	look := func(d time.Duration) {
 		clock.advance(d)
 		for range 3 {
-			clock.advance(reloadInterval)
-			pair.get()
+			clock.advance(reload.Interval)
+			pair.Get()
 		}
 	}
 	look(40 * time.Hour)
@@ -142,7 +144,7 @@ func TestCertificateThatEndsIsWarnedAboutOnceBeforeAndOnceAfter(t *testing.T) {
 	look(10 * time.Hour)
 	assert.Len(t, lines.with("has expired"), 1)
 	assert.Len(t, lines.with("level=WARN"), 2)
-	assert.Contains(t, lines.with("has expired")[0], pair.get().Leaf.NotAfter.UTC().Format("2006-01-02"))
+	assert.Contains(t, lines.with("has expired")[0], pair.Get().Leaf.NotAfter.UTC().Format("2006-01-02"))
 
 	// One that lives for a day is not always about to expire.
 	lines.lines = nil
@@ -150,7 +152,7 @@ func TestCertificateThatEndsIsWarnedAboutOnceBeforeAndOnceAfter(t *testing.T) {
 		c.NotBefore, c.NotAfter = clock.now(), clock.now().Add(24*time.Hour)
 	}))
 	look(0)
-	assert.Equal(t, "short", pair.get().Leaf.Subject.CommonName)
+	assert.Equal(t, "short", pair.Get().Leaf.Subject.CommonName)
 	assert.Empty(t, lines.with("level=WARN"))
 }
 
@@ -158,7 +160,7 @@ func TestCertificateThatHasExpiredAlreadyIsLoadedWithAWarning(t *testing.T) {
 	t.Parallel()
 	log, lines := newLogLines()
 	cert := newTestCA(t, "ca").issue(t, "late", lasting(-time.Minute))
-	_, err := certificateLoader{log, time.Now}.keyPair(&cert)
+	_, err := reload.Loader{Log: log, Now: time.Now}.KeyPair(&cert)
 	require.NoError(t, err)
 	assert.Len(t, lines.with("has expired"), 1)
 }
@@ -167,11 +169,11 @@ func TestAuthoritiesThatHaveAllExpiredAreWarnedAbout(t *testing.T) {
 	t.Parallel()
 	log, lines := newLogLines()
 	expired, valid := newTestCA(t, "expired", lasting(-time.Minute)), newTestCA(t, "valid")
-	load := certificateLoader{log, time.Now}
-	_, err := load.authorities("PeerCACert", slices.Concat(expired.pem, valid.pem), "", "")
+	load := reload.Loader{Log: log, Now: time.Now}
+	_, err := load.Authorities("PeerCACert", slices.Concat(expired.pem, valid.pem), "", "")
 	require.NoError(t, err)
 	assert.Empty(t, lines.with("level=WARN"), "bundles hold expired ones")
-	_, err = load.authorities("PeerCACert", expired.pem, "", "")
+	_, err = load.Authorities("PeerCACert", expired.pem, "", "")
 	require.NoError(t, err)
 	assert.Len(t, lines.with("authorities have expired"), 1)
 }
@@ -205,19 +207,19 @@ func TestErrorsOfKeyPairFilesSayWhichFileIsWrongAndHow(t *testing.T) {
 		files := newPairFiles(t, ca.issue(t, "node"))
 		replaceFile(t, files.cert, pair[0])
 		replaceFile(t, files.key, pair[1])
-		_, err := certificateLoader{quiet(), time.Now}.keyPairFiles(files.cert, files.key)
+		_, err := reload.Loader{Log: quiet(), Now: time.Now}.KeyPairFiles(files.cert, files.key)
 		require.ErrorContains(t, err, want)
 	}
 
 	files := newPairFiles(t, ca.issue(t, "node"))
-	load := certificateLoader{quiet(), time.Now}
-	_, err := load.keyPairFiles(files.cert+".missing", files.key)
+	load := reload.Loader{Log: quiet(), Now: time.Now}
+	_, err := load.KeyPairFiles(files.cert+".missing", files.key)
 	require.ErrorIs(t, err, fs.ErrNotExist)
 	require.ErrorContains(t, err, `node.pem.missing": `)
 	require.ErrorContains(t, err, "; name a file in PEM format that this process may read")
-	_, err = load.keyPairFiles(files.cert, t.TempDir())
+	_, err = load.KeyPairFiles(files.cert, t.TempDir())
 	require.ErrorContains(t, err, "is not a regular file")
-	_, err = load.keyPairFiles(files.cert, newFile(t, make([]byte, maxPEMFile+1)))
+	_, err = load.KeyPairFiles(files.cert, newFile(t, make([]byte, 1<<20+1)))
 	require.ErrorContains(t, err, "so it is something else")
 }
 
@@ -225,19 +227,19 @@ func TestCertificateAndKeyMayBeInOneFile(t *testing.T) {
 	t.Parallel()
 	certPEM, keyPEM := pemOf(t, newTestCA(t, "ca").issue(t, "node"))
 	name := newFile(t, slices.Concat([]byte("# a comment\n"), keyPEM, certPEM))
-	pair, err := certificateLoader{quiet(), time.Now}.keyPairFiles(name, name)
+	pair, err := reload.Loader{Log: quiet(), Now: time.Now}.KeyPairFiles(name, name)
 	require.NoError(t, err)
-	assert.Equal(t, "node", pair.get().Leaf.Subject.CommonName)
+	assert.Equal(t, "node", pair.Get().Leaf.Subject.CommonName)
 }
 
 func TestBundleWithOneDamagedAuthorityIsRefused(t *testing.T) {
 	t.Parallel()
 	a, b, c := newTestCA(t, "a"), newTestCA(t, "b"), newTestCA(t, "c")
 	bundle := slices.Concat([]byte("a:\n"), a.pem, []byte("\nb:\n"), b.pem, c.pem)
-	load := certificateLoader{quiet(), time.Now}
-	good, err := load.authorities("PeerCACert", bundle, "", "")
+	load := reload.Loader{Log: quiet(), Now: time.Now}
+	good, err := load.Authorities("PeerCACert", bundle, "", "")
 	require.NoError(t, err)
-	assert.Len(t, good.get().certs, 3)
+	assert.Len(t, good.Get().Certs, 3)
 
 	_, keyPEM := pemOf(t, b.issue(t, "node"))
 	for want, second := range map[string][]byte{
@@ -248,14 +250,14 @@ func TestBundleWithOneDamagedAuthorityIsRefused(t *testing.T) {
 		"holds a private key in block 2: give ": keyPEM,
 	} {
 		damaged := slices.Concat(a.pem, second, []byte("\n"), c.pem)
-		_, err := load.authorities("PeerCACert", damaged, "", "")
+		_, err := load.Authorities("PeerCACert", damaged, "", "")
 		require.ErrorContains(t, err, "PeerCACert "+want)
-		_, err = load.authorities("PeerCACert", nil, "PeerCAFile", newFile(t, damaged))
+		_, err = load.Authorities("PeerCACert", nil, "PeerCAFile", newFile(t, damaged))
 		require.ErrorContains(t, err, "PeerCAFile: ")
 		require.ErrorContains(t, err, want)
 	}
 	for _, empty := range [][]byte{[]byte(" "), []byte("no certificate")} {
-		_, err = load.authorities("PeerCACert", empty, "", "")
+		_, err = load.Authorities("PeerCACert", empty, "", "")
 		require.EqualError(t, err, "PeerCACert holds no PEM certificate")
 	}
 }
@@ -264,15 +266,15 @@ func TestAuthoritiesInMemoryAndInAFileAreBothTrusted(t *testing.T) {
 	t.Parallel()
 	a, b, c, clock := newTestCA(t, "a"), newTestCA(t, "b"), newTestCA(t, "c"), &testClock{}
 	name := newFile(t, b.pem)
-	pool, err := certificateLoader{quiet(), clock.now}.authorities("PeerCACert", a.pem, "PeerCAFile", name)
+	pool, err := reload.Loader{Log: quiet(), Now: clock.now}.Authorities("PeerCACert", a.pem, "PeerCAFile", name)
 	require.NoError(t, err)
 	trusts := func(ca *testCA) bool {
-		_, err := ca.issue(t, "node").Leaf.Verify(x509.VerifyOptions{Roots: pool.get().pool})
+		_, err := ca.issue(t, "node").Leaf.Verify(x509.VerifyOptions{Roots: pool.Get().Pool})
 		return err == nil
 	}
 	assert.True(t, trusts(a) && trusts(b))
 	replaceFile(t, name, c.pem)
-	clock.advance(reloadInterval)
+	clock.advance(reload.Interval)
 	assert.True(t, trusts(a) && trusts(c))
 	assert.False(t, trusts(b))
 }
@@ -287,18 +289,7 @@ func TestCertificateInMemoryIsChecked(t *testing.T) {
 		"is no valid certificate":                  {Certificate: [][]byte{{1}}, PrivateKey: cert.PrivateKey},
 		"has a private key that does not belong":   {Certificate: cert.Certificate, PrivateKey: other.PrivateKey},
 	} {
-		_, err := certificateLoader{quiet(), time.Now}.keyPair(&broken)
+		_, err := reload.Loader{Log: quiet(), Now: time.Now}.KeyPair(&broken)
 		require.ErrorContains(t, err, want)
 	}
-}
-
-func TestFileSystemThatHangsHoldsUpOneCallerOnly(t *testing.T) {
-	t.Parallel()
-	ca, clock := newTestCA(t, "ca"), &testClock{}
-	pool, err := certificateLoader{quiet(), clock.now}.authorities("PeerCACert", ca.pem, "", "")
-	require.NoError(t, err)
-	clock.advance(reloadInterval)
-	pool.looking.Lock() // as by a caller that hangs
-	defer pool.looking.Unlock()
-	assert.Len(t, pool.get().certs, 1)
 }

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/seed-6dc909bb/s3lect/internal/reload"
 )
 
 // Limits of a HealthServer. The leadership handler moves the deadlines of a long poll, which may
@@ -68,8 +70,8 @@ type HealthServerConfig struct {
 // for concurrent use.
 type HealthServer struct {
 	config   HealthServerConfig
-	cert     *reloading[*tls.Certificate]
-	clients  *reloading[*authorities] // nil: everyone may ask
+	cert     *reload.Value[*tls.Certificate]
+	clients  *reload.Value[*reload.Authorities] // nil: everyone may ask
 	refusals *refusals
 	now      func() time.Time
 
@@ -117,13 +119,13 @@ func newHealthServer(config HealthServerConfig, now func() time.Time) (*HealthSe
 		now:        now,
 		leadership: NewLeadershipHandler(config.Elector, config.Logger),
 	}
-	load := certificateLoader{log: config.Logger, now: now}
+	load := reload.Loader{Log: config.Logger, Now: now}
 	var err error
 	if h.cert, err = config.certificate(load); err != nil {
 		return nil, err
 	}
 	if len(config.ClientCACert) > 0 || config.ClientCAFile != "" {
-		h.clients, err = load.authorities("HealthServerConfig.ClientCACert", config.ClientCACert, "HealthServerConfig.ClientCAFile", config.ClientCAFile)
+		h.clients, err = load.Authorities("HealthServerConfig.ClientCACert", config.ClientCACert, "HealthServerConfig.ClientCAFile", config.ClientCAFile)
 		if err != nil {
 			return nil, err
 		}
@@ -134,19 +136,19 @@ func newHealthServer(config HealthServerConfig, now func() time.Time) (*HealthSe
 	return h, nil
 }
 
-func (c *HealthServerConfig) certificate(load certificateLoader) (*reloading[*tls.Certificate], error) {
+func (c *HealthServerConfig) certificate(load reload.Loader) (*reload.Value[*tls.Certificate], error) {
 	inMemory := len(c.Certificate.Certificate) > 0 || c.Certificate.PrivateKey != nil
 	switch {
 	case inMemory && (c.CertFile != "" || c.KeyFile != ""):
 		return nil, errors.New("HealthServerConfig.Certificate and CertFile with KeyFile exclude each other: give the certificate in one way")
 	case inMemory:
-		cert, err := load.keyPair(&c.Certificate)
+		cert, err := load.KeyPair(&c.Certificate)
 		if err != nil {
 			return nil, fmt.Errorf("HealthServerConfig.Certificate %w", err)
 		}
 		return cert, nil
 	case c.CertFile != "" && c.KeyFile != "":
-		cert, err := load.keyPairFiles(c.CertFile, c.KeyFile)
+		cert, err := load.KeyPairFiles(c.CertFile, c.KeyFile)
 		if err != nil {
 			return nil, fmt.Errorf("HealthServerConfig.CertFile and KeyFile: %w", err)
 		}
@@ -194,7 +196,7 @@ func (h *HealthServer) warnOfOtherName() {
 	if err != nil || !config.PeerMode {
 		return
 	}
-	if err := h.cert.get().Leaf.VerifyHostname(host); err != nil {
+	if err := h.cert.Get().Leaf.VerifyHostname(host); err != nil {
 		h.config.Logger.Warn("the certificate is not good for the host in ServerAddr, so followers refuse it: use another certificate or another address", "addr", config.ServerAddr, "error", err)
 	}
 }
@@ -273,10 +275,10 @@ func (h *HealthServer) tlsConfig() *tls.Config {
 	outer := config.Clone()
 	outer.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
 		fresh := config.Clone()
-		fresh.Certificates = []tls.Certificate{*h.cert.get()}
+		fresh.Certificates = []tls.Certificate{*h.cert.Get()}
 		if h.clients != nil {
 			fresh.ClientAuth = tls.RequireAndVerifyClientCert
-			fresh.ClientCAs = h.clients.get().pool
+			fresh.ClientCAs = h.clients.Get().Pool
 		}
 		return fresh, nil
 	}
@@ -296,7 +298,7 @@ func (h *HealthServer) handler(limit context.Context) http.Handler {
 		paths[below+"/transfer"] = handover.transfer
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		h.cert.get() // followers stay connected for months: without handshakes, nobody else would see it change or end
+		h.cert.Get() // followers stay connected for months: without handshakes, nobody else would see it change or end
 		if err := h.checkClient(req); err != nil {
 			h.refusals.refused(req.RemoteAddr, reasonOf(err.Error()), err.Error())
 			w.Header().Set("Connection", "close") // over HTTP/2, too

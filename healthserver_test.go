@@ -23,6 +23,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-6dc909bb/s3lect/internal/reload"
 )
 
 func TestHealthServerServesOverTLSAndStops(t *testing.T) {
@@ -150,11 +152,11 @@ func TestRotatedCertificateIsShownToNewConnectionsAndOldOnesGoOn(t *testing.T) {
 	}
 	assert.Equal(t, "first", shown(old))
 	files.replace(t, ca.issue(t, "second"))
-	clock.advance(reloadInterval)
+	clock.advance(reload.Interval)
 	assert.Equal(t, "first", shown(old), "on its open connection")
 	assert.Equal(t, "second", shown(fresh))
 	replaceFile(t, files.key, []byte("-----BEGIN PRIV"))
-	clock.advance(reloadInterval)
+	clock.advance(reload.Interval)
 	assert.Equal(t, "second", shown(testClient(t, ca, nil)), "while the new files are broken")
 }
 
@@ -268,12 +270,12 @@ func TestReplacedClientAuthoritiesApplyToOpenConnections(t *testing.T) {
 	hammer(t, fresh, url)
 
 	replaceFile(t, file, slices.Concat(ca.pem, next.pem))
-	clock.advance(reloadInterval)
+	clock.advance(reload.Interval)
 	assert.Equal(t, http.StatusOK, status(old))
 	assert.Equal(t, http.StatusOK, status(fresh))
 
 	replaceFile(t, file, next.pem)
-	clock.advance(reloadInterval)
+	clock.advance(reload.Interval)
 	assert.Equal(t, http.StatusForbidden, status(old), "its authority has gone")
 	assert.Equal(t, http.StatusOK, status(fresh))
 	hammer(t, old, url)

@@ -246,7 +246,7 @@ func (c *peerClient) roundTripper() (http.RoundTripper, error) {
 	if transport := c.transport.Load(); transport != nil {
 		return transport, nil
 	}
-	transport, err := newPeerTransport(c.tls, c.log)
+	transport, err := newPeerTransport(c.tls, c.log, time.Now)
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/seed-6dc909bb/s3lect/internal/reload"
 )
 
 const (
@@ -38,7 +40,7 @@ func (t peerTLS) equal(o peerTLS) bool {
 
 // check loads everything once. Its error names the field of ElectorConfig.
 func (t peerTLS) check() error {
-	_, err := newPeerTransport(t, slog.New(slog.DiscardHandler))
+	_, err := newPeerTransport(t, slog.New(slog.DiscardHandler), time.Now)
 	return err
 }
 
@@ -46,10 +48,11 @@ func (t peerTLS) check() error {
 // its own it is http.DefaultTransport as that stands at the time of the question; otherwise a
 // transport of its own, replaced when the certificate files change.
 type peerTransport struct {
-	roots *reloading[*authorities]     // nil: those of the operating system
-	cert  *reloading[*tls.Certificate] // nil: none
+	roots *reload.Value[*reload.Authorities] // nil: those of the operating system
+	cert  *reload.Value[*tls.Certificate]    // nil: none
 	conns connections
 	dial  func(ctx context.Context, network, addr string) (net.Conn, error)
+	now   func() time.Time
 
 	mu        sync.Mutex // guards what follows
 	transport *http.Transport
@@ -58,17 +61,17 @@ type peerTransport struct {
 
 // peerIdentity is what a transport is made of.
 type peerIdentity struct {
-	roots *authorities
+	roots *reload.Authorities
 	cert  *tls.Certificate
 }
 
 // newPeerTransport loads the certificates, but connects to nobody.
-func newPeerTransport(t peerTLS, log *slog.Logger) (*peerTransport, error) {
-	load := certificateLoader{log: log, now: time.Now}
-	p := &peerTransport{dial: (&net.Dialer{Timeout: peerDialTimeout}).DialContext}
+func newPeerTransport(t peerTLS, log *slog.Logger, now func() time.Time) (*peerTransport, error) {
+	load := reload.Loader{Log: log, Now: now}
+	p := &peerTransport{now: now, dial: (&net.Dialer{Timeout: peerDialTimeout}).DialContext}
 	var err error
 	if len(t.CACert) > 0 || t.CAFile != "" {
-		if p.roots, err = load.authorities("PeerCACert", t.CACert, "PeerCAFile", t.CAFile); err != nil {
+		if p.roots, err = load.Authorities("PeerCACert", t.CACert, "PeerCAFile", t.CAFile); err != nil {
 			return nil, err
 		}
 	}
@@ -76,11 +79,11 @@ func newPeerTransport(t peerTLS, log *slog.Logger) (*peerTransport, error) {
 	case t.Certificate != nil && (t.CertFile != "" || t.KeyFile != ""):
 		return nil, errors.New("PeerCertificate and PeerCertFile with PeerKeyFile exclude each other: give the certificate in one way")
 	case t.Certificate != nil:
-		if p.cert, err = load.keyPair(t.Certificate); err != nil {
+		if p.cert, err = load.KeyPair(t.Certificate); err != nil {
 			return nil, fmt.Errorf("PeerCertificate %w", err)
 		}
 	case t.CertFile != "" && t.KeyFile != "":
-		if p.cert, err = load.keyPairFiles(t.CertFile, t.KeyFile); err != nil {
+		if p.cert, err = load.KeyPairFiles(t.CertFile, t.KeyFile); err != nil {
 			return nil, fmt.Errorf("PeerCertFile and PeerKeyFile: %w", err)
 		}
 	case t.CertFile != "":
@@ -133,10 +136,10 @@ func (p *peerTransport) dropConnections() {
 func (p *peerTransport) current() *http.Transport {
 	var wanted peerIdentity
 	if p.roots != nil {
-		wanted.roots = p.roots.get()
+		wanted.roots = p.roots.Get()
 	}
 	if p.cert != nil {
-		wanted.cert = p.cert.get()
+		wanted.cert = p.cert.Get()
 	}
 	p.mu.Lock()
 	old := p.transport
@@ -156,7 +159,7 @@ func (p *peerTransport) current() *http.Transport {
 func (p *peerTransport) transportOf(identity peerIdentity) *http.Transport {
 	config := &tls.Config{MinVersion: tls.VersionTLS12, Time: p.now}
 	if identity.roots != nil {
-		config.RootCAs = identity.roots.pool
+		config.RootCAs = identity.roots.Pool
 	}
 	if identity.cert != nil {
 		// Not Certificates: of those only one is shown that the server says it would accept, and none
@@ -191,32 +194,9 @@ func (p *peerTransport) connect(ctx context.Context, network, addr string) (net.
 	return p.conns.add(conn)
 }
 
-func (p *peerTransport) now() time.Time {
-	if p.roots != nil {
-		return p.roots.now()
-	}
-	return p.cert.now()
-}
-
 // chainValid reports whether one of the chains has not expired.
 func chainValid(chains [][]*x509.Certificate, now time.Time) bool {
-	return now.Before(chainsEnd(chains))
-}
-
-// chainsEnd returns when the last of the chains expires.
-func chainsEnd(chains [][]*x509.Certificate) (end time.Time) {
-	for _, chain := range chains {
-		last := chain[0].NotAfter
-		for _, cert := range chain {
-			if cert.NotAfter.Before(last) {
-				last = cert.NotAfter
-			}
-		}
-		if last.After(end) {
-			end = last
-		}
-	}
-	return end
+	return now.Before(reload.ChainsEnd(chains))
 }
 
 // connections are those that are open. A transport alone cannot close one with a request on it.

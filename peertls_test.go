@@ -15,20 +15,18 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-6dc909bb/s3lect/internal/reload"
 )
 
 func newTestTransport(t *testing.T, config peerTLS, log *slog.Logger, clock *testClock) *peerTransport {
 	t.Helper()
-	p, err := newPeerTransport(config, log)
-	require.NoError(t, err)
+	now := time.Now
 	if clock != nil {
-		if p.roots != nil {
-			p.roots.now = clock.now
-		}
-		if p.cert != nil {
-			p.cert.now = clock.now
-		}
+		now = clock.now
 	}
+	p, err := newPeerTransport(config, log, now)
+	require.NoError(t, err)
 	t.Cleanup(p.close)
 	return p
 }
@@ -180,7 +178,7 @@ func TestChangedCertificateFilesAreUsedForTheNextQuestion(t *testing.T) {
 	files, caFile := newPairFiles(t, ca.issue(t, "first")), newFile(t, ca.pem)
 	p := newTestTransport(t, peerTLS{CAFile: caFile, CertFile: files.cert, KeyFile: files.key}, quiet(), clock)
 	ask := func() (string, error) {
-		clock.advance(reloadInterval)
+		clock.advance(reload.Interval)
 		if _, err := carry(p, question(t, url)); err != nil {
 			return "", err
 		}

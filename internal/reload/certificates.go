@@ -1,192 +1,56 @@
-package s3lect
+package reload
 
 import (
 	"bytes"
 	"crypto"
-	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"log/slog"
-	"os"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 )
 
-const (
-	reloadInterval = time.Second    // between two looks at the same files
-	expiryNotice   = 24 * time.Hour // before the end of a certificate, if its lifetime is long enough
-	maxPEMFile     = 1 << 20        // bytes
-)
+// expiryNotice is told before the end of a certificate, if its lifetime is long enough.
+const expiryNotice = 24 * time.Hour
 
-// certificateLoader makes certificates and pools of authorities from memory and from files.
-type certificateLoader struct {
-	log *slog.Logger
-	now func() time.Time
-}
+// pemFormat is what files with certificates and keys must be.
+const pemFormat = "a file in PEM format"
 
-// reloading is a value made from files, and made again when they hold something else. What the
-// files hold is compared, not their times: so it does not matter whether they are written in place,
-// renamed, or behind a symbolic link that is swapped, nor how coarse the clock of the file system is.
-type reloading[T any] struct {
-	certificateLoader
-
-	names   []string // of the files; none: the value never changes
-	parse   func(contents [][]byte) (T, error)
-	inspect func(value T, now time.Time) // at most once per reloadInterval, one at a time
-
-	value atomic.Pointer[T]
-
-	// looking is held by whoever looks at the files. Nobody waits for it, so that a file system that
-	// hangs holds up one caller and not all of them. It guards what follows.
-	looking sync.Mutex
-	looked  time.Time
-	seen    [sha256.Size]byte // what the files held when they were last looked at
-}
-
-// load makes the first value.
-func (r *reloading[T]) load() error {
-	contents, seen, err := readFiles(r.names)
-	if err != nil {
-		return err
-	}
-	value, err := r.parse(contents)
-	if err != nil {
-		return err
-	}
-	r.value.Store(&value)
-	r.looked, r.seen = r.now(), seen
-	r.inspect(value, r.looked)
-	return nil
-}
-
-// get returns the present value. While the files hold something broken, that is the value before.
-func (r *reloading[T]) get() T {
-	if r.looking.TryLock() {
-		r.look()
-		r.looking.Unlock()
-	}
-	return *r.value.Load()
-}
-
-func (r *reloading[T]) look() {
-	now := r.now()
-	if passed := now.Sub(r.looked); passed >= 0 && passed < reloadInterval {
-		return
-	}
-	r.looked = now
-	if len(r.names) > 0 {
-		r.reload()
-	}
-	r.inspect(*r.value.Load(), now)
-}
-
-func (r *reloading[T]) reload() {
-	contents, seen, err := readFiles(r.names)
-	if seen == r.seen {
-		return
-	}
-	r.seen = seen
-	if err == nil {
-		var value T
-		if value, err = r.parse(contents); err == nil {
-			r.value.Store(&value)
-			r.log.Info("loaded changed certificate files", "files", r.names)
-			return
-		}
-	}
-	r.log.Warn("cannot use the changed certificate files; what was loaded before stays in use", "files", r.names, "error", err)
-}
-
-// readFiles returns what the files hold, and a digest of it or of the error.
-func readFiles(names []string) (contents [][]byte, digest [sha256.Size]byte, err error) {
-	hash := sha256.New()
-	for _, name := range names {
-		data, err := readPEMFile(name)
-		if err != nil {
-			return nil, sha256.Sum256([]byte(err.Error())), err
-		}
-		fmt.Fprintf(hash, "%d ", len(data))
-		hash.Write(data)
-		contents = append(contents, data)
-	}
-	return contents, [sha256.Size]byte(hash.Sum(nil)), nil
-}
-
-func readPEMFile(name string) ([]byte, error) {
-	info, err := os.Stat(name)
-	if err != nil {
-		return nil, unreadable(name, err)
-	}
-	if !info.Mode().IsRegular() { // opening a pipe could hang, and it could not be read again
-		return nil, fmt.Errorf("%q is not a regular file; name a file in PEM format", name)
-	}
-	file, err := os.Open(name)
-	if err != nil {
-		return nil, unreadable(name, err)
-	}
-	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, maxPEMFile+1))
-	switch {
-	case err != nil:
-		return nil, unreadable(name, err)
-	case len(data) > maxPEMFile:
-		return nil, fmt.Errorf("%q has more than %d bytes, so it is something else; name a file in PEM format", name, maxPEMFile)
-	}
-	return data, nil
-}
-
-func unreadable(name string, err error) error {
-	if path := (*fs.PathError)(nil); errors.As(err, &path) {
-		err = path.Err // the name is told already
-	}
-	return fmt.Errorf("cannot read %q: %w; name a file in PEM format that this process may read", name, err)
-}
-
-// keyPair is a certificate that is in memory already.
-func (l certificateLoader) keyPair(cert *tls.Certificate) (*reloading[*tls.Certificate], error) {
+// KeyPair is a certificate that is in memory already.
+func (l Loader) KeyPair(cert *tls.Certificate) (*Value[*tls.Certificate], error) {
 	checked, err := checkKeyPair(cert)
 	if err != nil {
 		return nil, err
 	}
-	r := &reloading[*tls.Certificate]{
-		certificateLoader: l,
-		parse:             func([][]byte) (*tls.Certificate, error) { return checked, nil },
-		inspect:           l.expiry(""),
-	}
-	err = r.load()
-	return r, err
+	return Load(l, Source[*tls.Certificate]{
+		Parse:   func([][]byte) (*tls.Certificate, error) { return checked, nil },
+		Inspect: l.expiry(""),
+	})
 }
 
-// keyPairFiles is a certificate with its chain, and its key, from two files, which may be one.
-func (l certificateLoader) keyPairFiles(certFile, keyFile string) (*reloading[*tls.Certificate], error) {
-	r := &reloading[*tls.Certificate]{
-		certificateLoader: l,
-		names:             []string{certFile, keyFile},
-		parse: func(contents [][]byte) (*tls.Certificate, error) {
+// KeyPairFiles is a certificate with its chain, and its key, from two files, which may be one.
+func (l Loader) KeyPairFiles(certFile, keyFile string) (*Value[*tls.Certificate], error) {
+	return Load(l, Source[*tls.Certificate]{
+		Names:  []string{certFile, keyFile},
+		Format: pemFormat,
+		Parse: func(contents [][]byte) (*tls.Certificate, error) {
 			return parseKeyPair(certFile, contents[0], keyFile, contents[1])
 		},
-		inspect: l.expiry(certFile),
-	}
-	err := r.load()
-	return r, err
+		Inspect: l.expiry(certFile),
+	})
 }
 
-// authorities are certificates against which those of others are verified.
-type authorities struct {
-	pool  *x509.CertPool
-	certs []*x509.Certificate
+// Authorities are certificates against which those of others are verified.
+type Authorities struct {
+	Pool  *x509.CertPool
+	Certs []*x509.Certificate
 }
 
-// authorities are those in the PEM text together with those in the file; either may be missing. An
+// Authorities are those in the PEM text together with those in the file; either may be missing. An
 // error begins with the name of the field of text or file.
-func (l certificateLoader) authorities(textField string, text []byte, fileField, file string) (*reloading[*authorities], error) {
+func (l Loader) Authorities(textField string, text []byte, fileField, file string) (*Value[*Authorities], error) {
 	var inMemory []*x509.Certificate
 	if len(text) > 0 {
 		var err error
@@ -194,36 +58,37 @@ func (l certificateLoader) authorities(textField string, text []byte, fileField,
 			return nil, fmt.Errorf("%s %w", textField, err)
 		}
 	}
-	r := &reloading[*authorities]{
-		certificateLoader: l,
-		parse: func(contents [][]byte) (*authorities, error) {
-			a := &authorities{pool: x509.NewCertPool(), certs: inMemory[:len(inMemory):len(inMemory)]}
+	source := Source[*Authorities]{
+		Format: pemFormat,
+		Parse: func(contents [][]byte) (*Authorities, error) {
+			a := &Authorities{Pool: x509.NewCertPool(), Certs: inMemory[:len(inMemory):len(inMemory)]}
 			for _, data := range contents {
 				certs, err := parseAuthorities(data)
 				if err != nil {
 					return nil, fmt.Errorf("%q %w", file, err)
 				}
-				a.certs = append(a.certs, certs...)
+				a.Certs = append(a.Certs, certs...)
 			}
-			for _, cert := range a.certs {
-				a.pool.AddCert(cert)
+			for _, cert := range a.Certs {
+				a.Pool.AddCert(cert)
 			}
 			return a, nil
 		},
-		inspect: l.expiredAuthorities(file),
+		Inspect: l.expiredAuthorities(file),
 	}
 	if file != "" {
-		r.names = []string{file}
+		source.Names = []string{file}
 	}
-	if err := r.load(); err != nil {
+	v, err := Load(l, source)
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", fileField, err)
 	}
-	return r, nil
+	return v, nil
 }
 
 // expiry returns a function that warns once when a certificate is about to expire, and once when it
 // has.
-func (l certificateLoader) expiry(file string) func(*tls.Certificate, time.Time) {
+func (l Loader) expiry(file string) func(*tls.Certificate, time.Time) {
 	var warned *tls.Certificate
 	var asExpired bool
 	return func(cert *tls.Certificate, now time.Time) {
@@ -236,7 +101,7 @@ func (l certificateLoader) expiry(file string) func(*tls.Certificate, time.Time)
 			return
 		}
 		warned, asExpired = cert, expired
-		log := l.log.With("subject", leaf.Subject.String(), "expires", leaf.NotAfter, "file", file)
+		log := l.Log.With("subject", leaf.Subject.String(), "expires", leaf.NotAfter, "file", file)
 		if expired {
 			log.Warn("the certificate has expired, so others refuse it: replace it")
 		} else {
@@ -247,11 +112,11 @@ func (l certificateLoader) expiry(file string) func(*tls.Certificate, time.Time)
 
 // expiredAuthorities returns a function that warns once of each pool in which nothing is valid any
 // more. Single expired authorities are usual in the bundles of operating systems.
-func (l certificateLoader) expiredAuthorities(file string) func(*authorities, time.Time) {
-	var warned *authorities
-	return func(a *authorities, now time.Time) {
-		last := a.certs[0]
-		for _, cert := range a.certs {
+func (l Loader) expiredAuthorities(file string) func(*Authorities, time.Time) {
+	var warned *Authorities
+	return func(a *Authorities, now time.Time) {
+		last := a.Certs[0]
+		for _, cert := range a.Certs {
 			if cert.NotAfter.After(last.NotAfter) {
 				last = cert
 			}
@@ -260,7 +125,7 @@ func (l certificateLoader) expiredAuthorities(file string) func(*authorities, ti
 			return
 		}
 		warned = a
-		l.log.Warn("the certificate authorities have expired, so nobody's certificate is accepted: replace them",
+		l.Log.Warn("the certificate authorities have expired, so nobody's certificate is accepted: replace them",
 			"subject", last.Subject.String(), "expired", last.NotAfter, "file", file)
 	}
 }
