@@ -14,7 +14,8 @@ import (
 // a real store. Any number of processes on one machine may share the directory; compare-and-swap
 // between them rests on a file lock. An object is a file whose path is the key, replaced by rename
 // and synced to disk before a write returns, so that a reader, a crash or a full disk never leaves
-// a part of one. The ETag is the SHA-256 of the bytes. It has the capability [ETagPutter].
+// a part of one. The ETag is the SHA-256 of the bytes. It has the capabilities [ETagPutter],
+// [Lister] and [Deleter].
 //
 // The store keeps its lock and unfinished writes in a subdirectory named ".s3lect". Do not remove
 // that while the store is in use. What a killed writer left there is harmless, and is removed when
@@ -37,8 +38,9 @@ type MockStorage struct {
 	dir     string // absolute, so that changing the working directory does not move the store
 	created bool   // the directory did not exist before
 
-	mu      sync.Mutex
-	written map[string]struct{} // keys, for Cleanup
+	mu        sync.Mutex
+	written   map[string]struct{} // keys, for Cleanup
+	forgotten bool                // whether there were more than are kept
 }
 
 // NewMock returns a MockStorage on a new temporary directory, which Cleanup removes. It panics if
@@ -111,8 +113,7 @@ func (m *MockStorage) PutIfMatchETag(ctx context.Context, key string, data []byt
 	return contentETag(data), nil
 }
 
-// Delete removes an object, whatever its version, and the directories that are empty without it.
-// There need not be such an object. An election never deletes; this is for tidying up after one.
+// Delete implements [Deleter]. Directories that are empty without the object go with it.
 func (m *MockStorage) Delete(ctx context.Context, key string) error {
 	err := m.within(ctx, key, func(root *os.Root, name string) error {
 		return removeObject(ctx, root, name)
@@ -120,11 +121,16 @@ func (m *MockStorage) Delete(ctx context.Context, key string) error {
 	if err != nil {
 		return fmt.Errorf("delete object %q in directory %s: %w", key, m.dir, err)
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.written, key)
 	return nil
 }
 
 // Cleanup removes what this MockStorage has made: the whole directory if that did not exist before,
-// else the objects it wrote and the store's own files. Nobody may be using the store any more.
+// else the objects it wrote and the store's own files. Nobody may be using the store any more. Of
+// objects in a directory that existed before, at most 10,000 are remembered; Cleanup says so if there
+// were more.
 func (m *MockStorage) Cleanup() error {
 	if m.created {
 		if err := os.RemoveAll(m.dir); err != nil {
@@ -132,8 +138,9 @@ func (m *MockStorage) Cleanup() error {
 		}
 		return nil
 	}
-	var errs []error
-	for key := range m.forget() {
+	keys, err := m.forget()
+	errs := []error{err}
+	for key := range keys {
 		errs = append(errs, m.Delete(context.Background(), key))
 	}
 	errs = append(errs, os.RemoveAll(filepath.Join(m.dir, workDir)))
@@ -143,18 +150,30 @@ func (m *MockStorage) Cleanup() error {
 	return nil
 }
 
+// maxRemembered bounds the memory of a process that writes new keys for as long as it runs.
+const maxRemembered = 10_000
+
 func (m *MockStorage) remember(key string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.written[key] = struct{}{}
+	if len(m.written) < maxRemembered {
+		m.written[key] = struct{}{}
+		return
+	}
+	_, known := m.written[key]
+	m.forgotten = m.forgotten || !known
 }
 
-func (m *MockStorage) forget() map[string]struct{} {
+// forget returns the keys that were written, and an error if they are not all.
+func (m *MockStorage) forget() (map[string]struct{}, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	keys := m.written
-	m.written = map[string]struct{}{}
-	return keys
+	keys, some := m.written, m.forgotten
+	m.written, m.forgotten = map[string]struct{}{}, false
+	if some {
+		return keys, fmt.Errorf("more than %d objects were written: remove the others by hand", maxRemembered)
+	}
+	return keys, nil
 }
 
 // within calls fn with the store's directory and the file name of a key. The directory is opened
@@ -168,13 +187,18 @@ func (m *MockStorage) within(ctx context.Context, key string, fn func(root *os.R
 	if err != nil {
 		return err
 	}
-	root, err := os.OpenRoot(m.dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("the store's directory is gone; create it again, or open another store: %w", err)
-	}
+	root, err := m.open()
 	if err != nil {
 		return err
 	}
 	defer root.Close()
 	return fn(root, name)
+}
+
+func (m *MockStorage) open() (*os.Root, error) {
+	root, err := os.OpenRoot(m.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("the store's directory is gone; create it again, or open another store: %w", err)
+	}
+	return root, err
 }

@@ -120,7 +120,7 @@ func (c *s3Call) advice(a s3Answer, err error) string {
 		return "a conflict, so it is not known whether this write landed; read back"
 	case a.status == http.StatusNotImplemented:
 		return "the server knows no conditional writes, so leader election is not possible on it"
-	case a.status >= http.StatusInternalServerError && c.verb != "read":
+	case a.status >= http.StatusInternalServerError && c.verb != "read" && c.verb != "list":
 		return "the server failed, so it is not known whether this write landed; read back"
 	case a.status >= http.StatusInternalServerError:
 		return "the server failed; try again"

@@ -35,8 +35,8 @@ type s3Deleter interface {
 }
 
 // S3Storage is a [Storage] on a bucket of S3, or of a server that speaks its protocol, by
-// conditional requests (If-Match and If-None-Match on PutObject). It has the capability
-// [ETagPutter]. Not every server that speaks the protocol heeds the conditions: [VerifyStorage]
+// conditional requests (If-Match and If-None-Match on PutObject). It has the capabilities
+// [ETagPutter], [Lister] and [Deleter], as far as its client has them. Not every server that speaks the protocol heeds the conditions: [VerifyStorage]
 // finds out.
 //
 // Each call is one request. The SDK's own retries are off, whatever the client is configured for: a
@@ -61,6 +61,7 @@ type S3Storage struct {
 	prefix   string // empty, or ends with a slash
 	timeout  time.Duration
 	unquoted bool
+	pageSize int32 // of lists; 0 for what the server takes for right
 }
 
 // S3StorageOption changes how an [S3Storage] behaves.
@@ -165,8 +166,7 @@ func (s *S3Storage) PutIfMatchETag(ctx context.Context, key string, data []byte,
 	return *out.ETag, nil
 }
 
-// Delete removes an object, whatever its version; there need not be one. An election never deletes;
-// this is for tidying up after one. It needs the permission s3:DeleteObject.
+// Delete implements [Deleter]. It needs the permission s3:DeleteObject.
 func (s *S3Storage) Delete(ctx context.Context, key string) error {
 	ctx, call, err := s.begin(ctx, "delete", key)
 	if err != nil {
@@ -242,10 +242,17 @@ type s3Call struct {
 }
 
 func (s *S3Storage) begin(ctx context.Context, verb, key string) (context.Context, *s3Call, error) {
-	call := &s3Call{storage: s, verb: verb, key: s.prefix + key, caller: ctx}
+	attempt, call := s.attempt(ctx, verb, key)
 	if err := checkKeyPath(key); err != nil {
+		call.end()
 		return nil, nil, call.failed(err)
 	}
+	return attempt, call, nil
+}
+
+// attempt begins a call whose key needs not be one, but may be the beginning of some.
+func (s *S3Storage) attempt(ctx context.Context, verb, key string) (context.Context, *s3Call) {
+	call := &s3Call{storage: s, verb: verb, key: s.prefix + key, caller: ctx}
 	ctx, call.end = context.WithTimeout(ctx, s.timeout)
-	return ctx, call, nil
+	return ctx, call
 }

@@ -3,6 +3,8 @@ package s3lect
 import (
 	"context"
 	"errors"
+	"iter"
+	"time"
 )
 
 // Storage keeps small objects under keys and replaces them conditionally. It is everything an
@@ -55,6 +57,40 @@ type ETagPutter interface {
 	PutIfMatchETag(ctx context.Context, key string, data []byte, etag string) (newETag string, err error)
 }
 
+// Creator is an optional capability of a [Storage] whose objects can expire by themselves: to create
+// an object that will, or to tell which one is there already, in one step. Only a storage that
+// really removes expired objects may have it. A PutIfMatch leaves the expiry of an object as it is.
+type Creator interface {
+	// GetOrCreate returns the bytes of the object. If there is none it creates it with the given
+	// ones, and created is true; from ttl later on the object may be gone, unless ttl is 0. The two
+	// are one step for every other call: of any number of concurrent calls at most one creates.
+	// As with PutIfMatch, an error means that the outcome is unknown.
+	GetOrCreate(ctx context.Context, key string, data []byte, ttl time.Duration) (current []byte, created bool, err error)
+}
+
+// ContextHeeder is an optional capability of a [Storage]: to promise that each of its calls returns as
+// soon as its context ends, whatever hangs below it. Whoever makes many calls can then make them
+// directly; other calls need a goroutine each, that can be left behind.
+type ContextHeeder interface {
+	// HeedsContexts reports whether that is promised. The answer never changes.
+	HeedsContexts() bool
+}
+
+// Lister is an optional capability of a [Storage]: to tell which objects there are. Elections never
+// list; this is for tidying up.
+type Lister interface {
+	// List yields the keys that begin with prefix, in no particular order, each at least once. An
+	// object that comes or goes meanwhile may be among them or not. An error ends the list.
+	List(ctx context.Context, prefix string) iter.Seq2[string, error]
+}
+
+// Deleter is an optional capability of a [Storage]: to remove an object. Leader records are never
+// deleted, their terms would begin anew.
+type Deleter interface {
+	// Delete removes the object, whatever its version. There need not be one.
+	Delete(ctx context.Context, key string) error
+}
+
 var (
 	// ErrStorageNotFound says that there is no object under the key.
 	ErrStorageNotFound = errors.New("object not found")
@@ -67,6 +103,11 @@ var (
 	// ErrStorageThrottled says that the storage asks for fewer requests (429, 503 SlowDown). The
 	// elector waits longer before it tries again.
 	ErrStorageThrottled = errors.New("storage asks to slow down")
+
+	// ErrStorageForeign says that what is under the key was not put there by this storage, but by
+	// another program. It is never overwritten, and trying again is of no use. A storage that shares
+	// its place with others, as a database does, should wrap it in its error.
+	ErrStorageForeign = errors.New("not an object of this storage")
 
 	// ErrStorageKey says that the storage refuses the key itself, so that trying again is of no
 	// use. A storage that refuses keys should wrap it in its error.

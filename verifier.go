@@ -34,11 +34,6 @@ type respeller interface {
 	respelled() (other Storage, spelling, otherSpelling string)
 }
 
-// deleter is a storage that can delete.
-type deleter interface {
-	Delete(ctx context.Context, key string) error
-}
-
 // A verifier makes the requests of one verification. Its methods return an error when the
 // verification cannot go on, and record everything else.
 type verifier struct {
@@ -83,7 +78,7 @@ func (v *verifier) tidy(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), verifyTidying)
 	defer cancel()
-	if d, ok := v.storage.(deleter); ok && d.Delete(ctx, v.key) == nil {
+	if d, ok := v.storage.(Deleter); ok && d.Delete(ctx, v.key) == nil {
 		return
 	}
 	if _, _, err := v.storage.Get(ctx, v.key); !errors.Is(err, ErrStorageNotFound) {

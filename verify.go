@@ -63,8 +63,7 @@ type LatencySummary struct {
 //
 // It takes seconds, and some hundred requests. All of them are about one object of its own, whose
 // key is the given one with ".probe-" and a random part behind it. In the end the object is deleted
-// if the storage has a method Delete(ctx, key) error and permits it; else it stays, and says that
-// it can be deleted.
+// if the storage is a [Deleter] and permits it; else it stays, and says that it can be deleted.
 //
 // The error says that the test could not be carried out, for want of permission for example; the
 // report then has what was found until then, and is not Safe. A storage that fails is not an error,

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"iter"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,12 +22,14 @@ import (
 	"github.com/seed-6dc909bb/s3lect/stores/memory"
 )
 
-// Each of these storages breaks the contract in one way.
-var broken = []struct {
+type brokenStorage struct {
 	name   string
 	open   func() s3lect.Storage
 	caught []string // checks that must fail, others may
-}{
+}
+
+// Each of these storages breaks the contract in one way.
+var broken = []brokenStorage{
 	{"ignores conditions", func() s3lect.Storage {
 		m := memory.New()
 		return &funcs{get: m.Get, put: func(ctx context.Context, key string, data []byte, _ string) error {
@@ -257,6 +261,25 @@ var broken = []struct {
 	}, []string{"BytesAreNotShared"}},
 	{"reports wrong ETags", func() s3lect.Storage { return wrongETags{memory.New()} },
 		[]string{"AnETagPutterAgreesWithGet"}},
+	{"deletes nothing", func() s3lect.Storage { return idleDeleter{memory.New()} }, []string{"ADeletedObjectIsGone"}},
+	{"deletes by prefix", func() s3lect.Storage { return greedyDeleter{memory.New()} }, []string{"ADeletedObjectIsGone"}},
+	{"cannot delete what is not there", func() s3lect.Storage { return strictDeleter{memory.New()} }, []string{"ADeletedObjectIsGone"}},
+	{"lists one page", func() s3lect.Storage { return lists{memory.New(), firstPage} }, []string{"AListHasWhatIsThere"}},
+	{"lists everything", func() s3lect.Storage {
+		return lists{memory.New(), func(ctx context.Context, m *memory.Storage, _ string) iter.Seq2[string, error] {
+			return m.List(ctx, "")
+		}}
+	}, []string{"AListHasWhatIsThere"}},
+	{"lists directories only", func() s3lect.Storage {
+		return lists{memory.New(), func(ctx context.Context, m *memory.Storage, prefix string) iter.Seq2[string, error] {
+			return m.List(ctx, prefix[:strings.LastIndex(prefix, "/")+1])
+		}}
+	}, []string{"AListHasWhatIsThere"}},
+	{"takes a prefix for a pattern", func() s3lect.Storage { return lists{memory.New(), pattern} }, []string{"AListHasWhatIsThere"}},
+	{"keeps deleted keys in its lists", func() s3lect.Storage { return &hoarder{keyCounter: &keyCounter{Storage: memory.New()}} },
+		[]string{"AListHasWhatIsThere"}},
+	{"swallows errors of lists and deletes", func() s3lect.Storage { return swallower{memory.New()} },
+		[]string{"ACancelledContextEndsACallOfACapability"}},
 	{"keeps all objects in one list without a lock", func() s3lect.Storage { return &unlocked{} },
 		[]string{"KeysDoNotDisturbEachOther"}},
 }
@@ -289,7 +312,7 @@ func TestAStorageThatHangsFails(t *testing.T) {
 
 func TestEveryCheckCatchesABrokenStorage(t *testing.T) {
 	caught := map[string]bool{}
-	for _, b := range broken {
+	for _, b := range slices.Concat(broken, brokenCreators) {
 		for _, name := range b.caught {
 			caught[name] = true
 		}

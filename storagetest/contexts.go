@@ -16,19 +16,28 @@ func cancelledContext(p *probe) error {
 	if err != nil {
 		return err
 	}
+	err = p.refuseEnded(map[string]func(ctx context.Context) error{
+		"Get":                   func(ctx context.Context) error { _, _, err := p.storage.Get(ctx, key); return err },
+		"PutIfMatch (replace)":  func(ctx context.Context) error { return p.storage.PutIfMatch(ctx, key, []byte("x"), etag) },
+		"PutIfMatch (create)":   func(ctx context.Context) error { return p.storage.PutIfMatch(ctx, never, nil, "") },
+		"PutIfMatch (conflict)": func(ctx context.Context) error { return p.storage.PutIfMatch(ctx, key, []byte("x"), "") },
+	})
+	if err != nil {
+		return err
+	}
+	_, err = p.expect(key, "data")
+	return err
+}
+
+// refuseEnded demands that calls refuse contexts that have ended.
+func (p *probe) refuseEnded(calls map[string]func(ctx context.Context) error) error {
 	cancelled, cancel := context.WithCancel(p.ctx)
 	cancel()
 	expired, cancel := context.WithDeadline(p.ctx, time.Now().Add(-time.Second))
 	defer cancel()
 	for _, ctx := range []context.Context{cancelled, expired} {
-		calls := map[string]func() error{
-			"Get":                   func() error { _, _, err := p.storage.Get(ctx, key); return err },
-			"PutIfMatch (replace)":  func() error { return p.storage.PutIfMatch(ctx, key, []byte("x"), etag) },
-			"PutIfMatch (create)":   func() error { return p.storage.PutIfMatch(ctx, never, nil, "") },
-			"PutIfMatch (conflict)": func() error { return p.storage.PutIfMatch(ctx, key, []byte("x"), "") },
-		}
 		for name, call := range calls {
-			returned, err := promptly(call)
+			returned, err := promptly(func() error { return call(ctx) })
 			switch {
 			case !returned:
 				return fmt.Errorf("%s did not return within %v of the end of its context", name, patience)
@@ -37,8 +46,7 @@ func cancelledContext(p *probe) error {
 			}
 		}
 	}
-	_, err = p.expect(key, "data")
-	return err
+	return nil
 }
 
 // promptly gives up on a call that hangs, which is then left behind.

@@ -48,9 +48,7 @@ func (p *probe) key(name string) string {
 
 // tidy does what it can; a test's result does not depend on it.
 func (p *probe) tidy(ctx context.Context) {
-	deleter, ok := p.storage.(interface {
-		Delete(ctx context.Context, key string) error
-	})
+	deleter, ok := p.storage.(s3lect.Deleter)
 	if !ok {
 		return
 	}

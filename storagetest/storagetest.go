@@ -21,7 +21,8 @@ func TolerateTornReads() Option { return func(p *probe) { p.tornReads = true } }
 
 // Run runs the suite, each check as a subtest with a storage from open. The storages may be one and
 // the same: every check uses keys of its own, below "storagetest/", and deletes them at the end if
-// the storage has a method Delete(ctx, key) error. The suite makes about two thousand requests.
+// the storage is an [s3lect.Deleter]. The suite makes about two thousand requests. Checks of optional
+// capabilities are skipped where the storage lacks them.
 func Run(t *testing.T, open func(t *testing.T) s3lect.Storage, options ...Option) {
 	t.Helper()
 	for _, c := range checks {
@@ -70,6 +71,12 @@ var checks = []check{
 	{"ACounterRacedByCompareAndSwapIsExact", racedCounter},
 	{"ABodyMatchesItsETagUnderWrites", tornReads},
 	{"KeysDoNotDisturbEachOther", independentKeys},
+	{"ADeletedObjectIsGone", deleted},
+	{"AListHasWhatIsThere", list},
+	{"GetOrCreateCreatesOnce", createsOnce},
+	{"ARaceToGetOrCreateHasOneWinner", raceToGetOrCreate},
+	{"AnObjectExpiresWhenItShould", expiry},
+	{"ACancelledContextEndsACallOfACapability", cancelledCapability},
 }
 
 // orNone is for error texts that must show an error that is missing.

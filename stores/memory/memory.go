@@ -6,14 +6,17 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"iter"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/seed-6dc909bb/s3lect"
 )
 
-// Storage is an [s3lect.Storage] in memory, with the capability [s3lect.ETagPutter]. It is
-// linearizable and takes any key but the empty one. Every write gets an ETag of its own, also one
+// Storage is an [s3lect.Storage] in memory, with the capabilities [s3lect.ETagPutter],
+// [s3lect.Lister] and [s3lect.Deleter]. It is linearizable and takes any key but the empty one. Every write gets an ETag of its own, also one
 // with the same bytes as before. All methods are safe for concurrent use.
 type Storage struct {
 	mu      sync.Mutex
@@ -81,8 +84,7 @@ func (s *Storage) PutIfMatchETag(ctx context.Context, key string, data []byte, e
 	return o.etag, nil
 }
 
-// Delete removes an object, whatever its version; there need not be one. An election never deletes;
-// this is for tidying up after one, and for tests of what happens when somebody else deletes.
+// Delete implements [s3lect.Deleter].
 func (s *Storage) Delete(ctx context.Context, key string) error {
 	if err := check(ctx, key); err != nil {
 		return fmt.Errorf("delete object %q in memory: %w", key, err)
@@ -91,6 +93,35 @@ func (s *Storage) Delete(ctx context.Context, key string) error {
 	defer s.mu.Unlock()
 	delete(s.objects, key)
 	return nil
+}
+
+// List implements [s3lect.Lister]. It yields the keys of one moment, in order.
+func (s *Storage) List(ctx context.Context, prefix string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for _, key := range s.keys(prefix) {
+			if ctx.Err() != nil {
+				break
+			}
+			if !yield(key, nil) {
+				return
+			}
+		}
+		if err := ctx.Err(); err != nil {
+			yield("", fmt.Errorf("list objects %q in memory: %w", prefix, err))
+		}
+	}
+}
+
+func (s *Storage) keys(prefix string) (keys []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for key := range s.objects {
+		if strings.HasPrefix(key, prefix) {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	return keys
 }
 
 func check(ctx context.Context, key string) error {

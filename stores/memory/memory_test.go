@@ -14,6 +14,8 @@ import (
 var _ interface {
 	s3lect.Storage
 	s3lect.ETagPutter
+	s3lect.Lister
+	s3lect.Deleter
 } = (*memory.Storage)(nil)
 
 func TestOneNameIsOneStore(t *testing.T) {
