@@ -18,9 +18,11 @@ type scheme struct {
 }
 
 var schemes = map[string]scheme{
-	"file": {"file:///var/lib/jobs", openDirectory},
-	"mem":  {"mem:name", openMemory},
-	"s3":   {"s3://bucket/prefix?region=eu-central-1", openS3},
+	"file":   {"file:///var/lib/jobs", openDirectory},
+	"mem":    {"mem:name", openMemory},
+	"redis":  {"redis://host:6379?prefix=jobs", openRedis},
+	"rediss": {"rediss://host:6379?prefix=jobs", openRedis},
+	"s3":     {"s3://bucket/prefix?region=eu-central-1", openS3},
 }
 
 // Open opens the storage that a URL names. The schemes are
@@ -28,16 +30,18 @@ var schemes = map[string]scheme{
 //   - file:///absolute/path or file:relative/path, a directory of this machine; it is created if it
 //     does not exist (see [s3lect.MockStorage]);
 //   - mem:name, a storage that all who open that name in this process share (see [memory.Open]);
-//   - s3://bucket/prefix with parameters (see [s3lect.OpenS3Storage]).
+//   - s3://bucket/prefix with parameters (see [s3lect.OpenS3Storage]);
+//   - redis://host:port with parameters, and rediss: for TLS (see [redis.Open]).
 //
-// Open makes no request to a server. Errors say what is wrong with the URL.
+// Open makes no request to a server. Errors say what is wrong with the URL. A storage that has
+// connections to give back has a method Close() error, for when it is not used any more.
 func Open(ctx context.Context, url string) (s3lect.Storage, error) {
 	if url == "" {
 		return nil, fmt.Errorf("the storage URL is empty; known are %s", examples())
 	}
 	name, rest, found := strings.Cut(url, ":")
 	if !found || strings.ContainsAny(name, `/\`) || isWindowsPath(url) {
-		return nil, fmt.Errorf("storage URL %q has no scheme; %s", url, suggestion(url))
+		return nil, fmt.Errorf("storage URL %q has no scheme; %s", redact(url), suggestion(redact(url)))
 	}
 	s, known := schemes[strings.ToLower(name)]
 	if !known {
@@ -64,14 +68,20 @@ func suggestion(url string) string {
 	}
 }
 
-// redact hides what may be a password in the URL of a store that is not known.
+// redact hides what may be a password in the URL of a store that is not known: before the host, or
+// among the parameters.
 func redact(url string) string {
-	scheme, rest, _ := strings.Cut(url, ":")
-	at := strings.LastIndex(rest, "@")
-	if at < 0 {
+	scheme, rest, found := strings.Cut(url, ":")
+	if !found {
 		return url
 	}
-	return scheme + ":..." + rest[at:]
+	if at := strings.LastIndex(rest, "@"); at >= 0 {
+		rest = "..." + rest[at:]
+	}
+	if address, _, found := strings.Cut(rest, "?"); found {
+		rest = address + "?..."
+	}
+	return scheme + ":" + rest
 }
 
 func examples() string {

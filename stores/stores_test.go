@@ -2,6 +2,7 @@ package stores_test
 
 import (
 	"crypto/rand"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/seed-6dc909bb/s3lect"
 	"github.com/seed-6dc909bb/s3lect/stores"
+	"github.com/seed-6dc909bb/s3lect/stores/redis"
 )
 
 func TestFileURLsOpenDirectories(t *testing.T) {
@@ -65,10 +67,21 @@ func TestS3URLsOpenBuckets(t *testing.T) {
 	assert.IsType(t, &s3lect.S3Storage{}, s)
 }
 
+func TestRedisURLsOpenServers(t *testing.T) {
+	for _, address := range []string{"redis://:secret@127.0.0.1:1/2?prefix=jobs", "REDISS://127.0.0.1"} {
+		s, err := stores.Open(t.Context(), address)
+		require.NoError(t, err)
+		require.IsType(t, &redis.Storage{}, s)
+		closer, ok := s.(io.Closer)
+		require.True(t, ok)
+		assert.NoError(t, closer.Close())
+	}
+}
+
 func TestBadURLsAreExplained(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
-	const known = "file:///var/lib/jobs, mem:name, s3://bucket/prefix?region=eu-central-1"
+	const known = "file:///var/lib/jobs, mem:name, redis://host:6379?prefix=jobs, rediss://host:6379?prefix=jobs, s3://bucket/prefix?region=eu-central-1"
 	for address, says := range map[string]string{
 		"":                              known,
 		"/tmp/jobs":                     `did you mean "file:///tmp/jobs"?`,
@@ -77,6 +90,8 @@ func TestBadURLsAreExplained(t *testing.T) {
 		`C:\jobs`:                       `did you mean "file:///C:/jobs"?`,
 		"ftp://host/x":                  `unknown scheme "ftp"; known are ` + known,
 		"etcd://root:PASSWORD@host/x":   `"etcd:...@host/x": unknown scheme "etcd"`,
+		"red://host?secret=PASSWORD":    `"red://host?...": unknown scheme "red"`,
+		"//:PASSWORD@host":              "has no scheme",
 		"access:PASSWORD@bucket/prefix": `unknown scheme "access"`,
 		"file:":                         "names no directory",
 		"file://":                       "names no directory",
@@ -90,6 +105,8 @@ func TestBadURLsAreExplained(t *testing.T) {
 		"s3:bucket":                     "names no bucket",
 		"s3://access:PASSWORD@bucket":   "holds credentials",
 		"s3://bucket?password=PASSWORD": `unknown parameter "password"`,
+		"redis://:PASSWORD@host/jobs":   "?prefix=...",
+		"rediss://:PASSWORD@host?x=1":   `unknown parameter "x"`,
 	} {
 		s, err := stores.Open(t.Context(), address)
 		require.Error(t, err, address)
