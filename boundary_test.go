@@ -29,6 +29,10 @@ var systems = []string{"linux", "darwin", "windows"}
 var testHelpers = []string{
 	modulePath + "/storagetest",
 	modulePath + "/internal/s3server",
+	modulePath + "/internal/mutation",
+	modulePath + "/internal/redisserver",
+	modulePath + "/internal/roundscheck",
+	modulePath + "/internal/roundsim",
 }
 
 func TestRootImportsOnlyStandardLibraryAndAWS(t *testing.T) {
@@ -42,6 +46,24 @@ func TestRootImportsOnlyStandardLibraryAndAWS(t *testing.T) {
 		for _, p := range goList(t, system, "-deps", ".") {
 			if !p.Standard && p.ImportPath != modulePath {
 				assert.Truef(t, within(p.ImportPath, allowed...), "the root package imports %s on %s", p.ImportPath, system)
+			}
+		}
+	}
+}
+
+func TestRoundsBringNoStorageAndNoMetrics(t *testing.T) {
+	t.Parallel()
+	allowed := []string{
+		"github.com/aws/aws-sdk-go-v2", // the root package's
+		"github.com/aws/smithy-go",
+		"golang.org/x/time/rate",
+		modulePath + "/internal",
+		modulePath + "/rounds",
+	}
+	for _, system := range systems {
+		for _, p := range goList(t, system, "-deps", "./rounds") {
+			if !p.Standard && p.ImportPath != modulePath {
+				assert.Truef(t, within(p.ImportPath, allowed...), "rounds imports %s on %s", p.ImportPath, system)
 			}
 		}
 	}
