@@ -10,10 +10,12 @@ import (
 	"github.com/seed-6dc909bb/s3lect/internal/cli"
 	"github.com/seed-6dc909bb/s3lect/internal/supervise"
 	"github.com/seed-6dc909bb/s3lect/stores"
+	"github.com/seed-6dc909bb/s3lect/stores/redis"
 )
 
 func main() {
 	supervise.GuardMain()
+	redis.DiscardClientLog() // the command has a log of its own
 	app := &cli.App{
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		LookupEnv: os.LookupEnv,

@@ -99,6 +99,14 @@ func (a *App) exitCode(command *cobra.Command, err error) int {
 	}
 }
 
+// noArgs is for commands that have flags alone.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageErrorf("%q takes no arguments, but there is %q; see its --help", cmd.CommandPath(), args[0])
+	}
+	return nil
+}
+
 func asExit(err error) (*exitError, bool) {
 	var exit *exitError
 	ok := errors.As(err, &exit)

@@ -49,7 +49,7 @@ func newDemoCommand() *cobra.Command {
   s3lect demo --peers
   s3lect demo --quorum
   s3lect demo --json | jq .twoLeadersMillis`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if opts.Quorum && !cmd.Flags().Changed("members") {
 				opts.Members = demo.QuorumMembers

@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -35,7 +36,11 @@ func (a *App) bindEnvironment(cmd *cobra.Command) error {
 // reason strips the name of the flag from the error of a value, where the variable is to blame.
 func reason(err error) error {
 	var invalid *pflag.InvalidValueError
-	if errors.As(err, &invalid) {
+	var number *strconv.NumError
+	switch {
+	case errors.As(err, &number):
+		return fmt.Errorf("invalid value %q: %w", number.Num, number.Err)
+	case errors.As(err, &invalid):
 		return fmt.Errorf("invalid value %q: %w", invalid.GetValue(), invalid.Unwrap())
 	}
 	return err

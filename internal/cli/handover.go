@@ -85,7 +85,7 @@ func (a *App) newTransferCommand() *cobra.Command {
 		Long:  transferLong,
 		Example: `  s3lect transfer --to node-b --store 's3://bucket/jobs' --key leader.json \
     --peer-ca certs/ca.pem --peer-cert certs/node-a.pem --peer-key certs/node-a-key.pem`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.to == "" {
 				return usageErrorf("--to is required: the ID of the candidate that is to lead")
@@ -111,7 +111,7 @@ func (a *App) newResignCommand() *cobra.Command {
   # Whoever answers at this address, without looking at the record:
   s3lect resign --addr node-b:8443 --peer-ca certs/ca.pem \
     --peer-cert certs/node-a.pem --peer-key certs/node-a-key.pem`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.handOver(cmd.Context(), o) },
 	}
 	o.addFlags(cmd)

@@ -62,7 +62,7 @@ func (a *App) newObserveCommand() *cobra.Command {
 		Short:   "Be a member that never leads",
 		Long:    observeLong,
 		Example: observeExample,
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.observe(cmd.Context(), &o) },
 	}
 	o.addFlags(cmd)

@@ -112,7 +112,7 @@ func TestObserverSaysWhatIsWrongWithItsFlags(t *testing.T) {
 		"time alone":        {[]string{"--peer-timeout", "1s"}, "--peer-timeout 1s is for peer mode, which --peer-ca, --peer-cert and --peer-key turn on"},
 		"missing file":      {append([]string{"--peer-ca", "/no/such/ca.pem"}, complete[2:]...), `--peer-ca: cannot read "/no/such/ca.pem"`},
 		"listening":         {[]string{"--peer-listen", ":8443"}, "unknown flag: --peer-listen"},
-		"a command":         {[]string{"--", "./job"}, `unknown command "./job"`},
+		"a command":         {[]string{"--", "./job"}, `"s3lect observe" takes no arguments, but there is "./job"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

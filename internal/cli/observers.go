@@ -50,8 +50,9 @@ func newLookout(storage s3lect.Storage, key string, lease time.Duration) (*looko
 	return &lookout{elector: elector, lease: config.LeaderTimeout}, nil
 }
 
-// minLease is the shortest that an elector accepts; a record can say anything.
-const minLease = 10 * time.Millisecond
+// minLease is the shortest that is counted by: a record can say anything, and a look takes its time,
+// of which it has a fifth of the lease.
+const minLease = time.Second
 
 // look shows the members as they are known now. What goes wrong is in the result.
 func (l *lookout) look(ctx context.Context) roll {

@@ -24,7 +24,7 @@ func (p *place) addFlags(cmd *cobra.Command) {
 
 func (p *place) addStoreFlag(cmd *cobra.Command) {
 	cmd.Flags().SortFlags = false
-	cmd.Flags().StringVar(&p.store, "store", "", "`URL` of the storage, such as s3://bucket/prefix or file:///var/lib/jobs (required)")
+	cmd.Flags().StringVar(&p.store, "store", "", "`URL` of the storage, such as s3://bucket/prefix, redis://host:6379?prefix=jobs or file:///var/lib/jobs (required)")
 }
 
 // openShared opens the storage for a command that wants to meet other processes there.
@@ -81,6 +81,7 @@ func missingStore() error {
 	return usageErrorf("--store is required: the storage that all candidates share, such as\n" +
 		"  --store 's3://bucket/prefix?region=eu-central-1'\n" +
 		"  --store 's3://bucket?endpoint=http://localhost:9000'   (a server of your own)\n" +
+		"  --store 'redis://localhost:6379?prefix=jobs'\n" +
 		"  --store file:///var/lib/jobs\n" +
 		"(or set S3LECT_STORE)")
 }

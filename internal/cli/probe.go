@@ -42,7 +42,7 @@ func (a *App) newProbeCommand() *cobra.Command {
 		Long:  probeLong,
 		Example: `  s3lect probe --store 's3://bucket/jobs?region=eu-central-1'
   s3lect probe --store 's3://bucket?endpoint=http://localhost:9000' --json | jq .safe`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			storage, err := a.openStore(cmd.Context(), p.store)
 			if err != nil {

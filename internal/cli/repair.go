@@ -68,7 +68,7 @@ func (a *App) newRepairCommand() *cobra.Command {
 
   # Replace it, keep the old bytes in a file, and start above term 1200:
   s3lect repair --store file:///tmp/jobs --key leader.json --force --backup old.bin --min-term 1201`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !o.force && cmd.Flags().Changed("min-term") {
 				return usageErrorf("--min-term needs --force as well")

@@ -16,7 +16,9 @@ func (a *App) newRootCommand(cancel context.CancelCauseFunc) *cobra.Command {
 		Use:   "s3lect",
 		Short: "Leader election on the object storage you already have",
 		Long: `s3lect elects one leader among any number of processes, by conditional writes to
-one small object on S3, or on a directory.
+one small object on S3, in Redis, or on a directory. And it tells one of many,
+once per round, to do a job: "s3lect serve" answers over HTTP, "s3lect rounds"
+asks it.
 
 Flags can be given as environment variables as well: S3LECT_STORE for --store,
 S3LECT_LOG_LEVEL for --log-level. A flag wins over the environment.
@@ -33,7 +35,10 @@ command says.`,
   s3lect status --store 's3://bucket/jobs?region=eu-central-1' --key leader.json
 
   # Is this storage safe for elections?
-  s3lect probe --store 's3://bucket/jobs?region=eu-central-1'`,
+  s3lect probe --store 's3://bucket/jobs?region=eu-central-1'
+
+  # Once per round, over HTTP:
+  s3lect serve --store 's3://bucket/jobs?region=eu-central-1'`,
 		SilenceErrors:              true,
 		SilenceUsage:               true,
 		SuggestionsMinimumDistance: 2,
@@ -79,6 +84,8 @@ command says.`,
 		interruptible(a.newObserveCommand()),
 		interruptible(a.newProbeCommand()),
 		interruptible(a.newRepairCommand()),
+		a.newServeCommand(), // handles signals by itself
+		a.newRoundsCommand(interruptible),
 		a.newCertsCommand(),
 		interruptible(a.newTransferCommand()),
 		interruptible(a.newResignCommand()),

@@ -39,7 +39,7 @@ func TestWrongUsageIsExplained(t *testing.T) {
 		"memory":            {[]string{"watch", "--store", "mem:x", "--key", "k"}, 2, "no other process sees a storage in memory"},
 		"log level":         {with("status", "--log-level", "loud"), 2, `--log-level "loud" is not one of debug, info, warn, error`},
 		"log format":        {with("status", "--log-format", "xml"), 2, `--log-format "xml" is neither text nor json`},
-		"argument":          {with("status", "more"), 2, "unknown command \"more\""},
+		"argument":          {with("status", "more"), 2, `"s3lect status" takes no arguments, but there is "more"`},
 		"bad duration":      {with("watch", "--interval", "5"), 2, `invalid argument "5" for "--interval"`},
 		"no interval":       {with("watch", "--interval", "0s"), 2, "--interval 0s must be positive"},
 		"run flag":          {with("run", "--leese", "3s", "--", "true"), 125, "did you mean --lease?"},
@@ -153,7 +153,7 @@ func TestMalformedVariableIsNamed(t *testing.T) {
 	for name, c := range map[string]struct{ value, says string }{
 		"S3LECT_INTERVAL":  {"fast", `s3lect: environment variable S3LECT_INTERVAL: invalid value "fast": time: invalid duration "fast"`},
 		"S3LECT_LOG_LEVEL": {"loud", "--log-level \"loud\" is not one of"},
-		"S3LECT_JSON":      {"maybe", `environment variable S3LECT_JSON: invalid value "maybe"`},
+		"S3LECT_JSON":      {"maybe", "environment variable S3LECT_JSON: invalid value \"maybe\": invalid syntax\n"},
 	} {
 		term := newTerminal(t)
 		term.env[name] = c.value

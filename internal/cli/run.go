@@ -200,7 +200,7 @@ func tryKey(ctx context.Context, storage s3lect.Storage, key string, log *slog.L
 	_, err := s3lect.ReadLeaderRecord(ctx, storage, key)
 	switch {
 	case errors.Is(err, s3lect.ErrStorageKey):
-		return err
+		return usageErrorf("--key: %w", err)
 	case err != nil && !errors.Is(err, s3lect.ErrStorageNotFound):
 		log.Error("cannot read the record yet, trying on", "error", err)
 	}

@@ -56,14 +56,19 @@ func (p *peerOptions) checkOff() error {
 
 // address is where others find this member, if they are not told.
 func (p *peerOptions) address(hostname string) string {
-	host, port, err := net.SplitHostPort(p.listen)
-	switch {
-	case err != nil:
+	if p.listen == "" {
 		return net.JoinHostPort(hostname, placeholderPort)
-	case host == "", net.ParseIP(host).IsUnspecified():
+	}
+	return listenAddress(p.listen, hostname)
+}
+
+// listenAddress is where others find what listens there.
+func listenAddress(listen, hostname string) string {
+	host, port, err := net.SplitHostPort(listen)
+	if err == nil && (host == "" || net.ParseIP(host).IsUnspecified()) {
 		return net.JoinHostPort(hostname, port)
 	}
-	return p.listen
+	return listen
 }
 
 func (p *peerOptions) configure(c *s3lect.ElectorConfig) {

@@ -55,7 +55,7 @@ func (a *App) newStatusCommand() *cobra.Command {
   # Who is alive?
   s3lect status --store 's3://bucket/jobs' --key leader.json --wait --json |
     jq -r '.observers[]? | select(.active).id'`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if lease <= 0 {
 				return usageErrorf("--lease %v must be positive", lease)

@@ -27,7 +27,7 @@ func (a *App) newVersionCommand() *cobra.Command {
 		Short: "Print the version of this program",
 		Example: `  s3lect version
   s3lect version --json`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			b := readBuild()
 			if asJSON {

@@ -44,7 +44,7 @@ func (a *App) newWatchCommand() *cobra.Command {
 		Long:  watchLong,
 		Example: `  s3lect watch --store file:///tmp/jobs --key leader.json
   s3lect watch --store 's3://bucket/jobs' --key leader.json --interval 5s --json`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {
 			case interval <= 0:
