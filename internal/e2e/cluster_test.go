@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -24,8 +23,31 @@ import (
 // setup is what clusters differ in.
 type setup struct {
 	ids   []string
-	flags []string // of every candidate
-	peers bool     // followers ask the leader
+	flags []string                 // of every candidate
+	peers bool                     // followers ask the leader
+	on    func(*testing.T) backend // defaults to onS3
+}
+
+// backend is a server that keeps the record.
+type backend struct {
+	host    string                   // and port of the server
+	url     func(host string) string // of the storage, by way of that host and port or of a proxy's
+	env     []string                 // what the storage demands
+	storage s3lect.Storage
+}
+
+func onS3(t *testing.T) backend {
+	t.Helper()
+	server := s3server.Start(t)
+	bucket := server.NewBucket(t)
+	upstream, err := url.Parse(server.Endpoint)
+	require.NoError(t, err)
+	storage, err := s3lect.NewS3Storage(server.Client(), bucket)
+	require.NoError(t, err)
+	return backend{
+		host: upstream.Host, env: server.Environ(), storage: storage,
+		url: func(host string) string { return s3server.URL(bucket, "http://"+host) },
+	}
 }
 
 // quick are intervals for many faults in a short time.
@@ -46,32 +68,27 @@ type cluster struct {
 // newCluster prepares candidates, each behind proxies of its own. They are not started.
 func newCluster(t *testing.T, s setup) *cluster {
 	t.Helper()
-	server := s3server.Start(t)
-	bucket := server.NewBucket(t)
-	upstream, err := url.Parse(server.Endpoint)
-	require.NoError(t, err)
-
-	storage, err := s3lect.NewS3Storage(server.Client(), bucket)
-	require.NoError(t, err)
-	c := &cluster{
-		storage: storage,
-		t:       t, dir: t.TempDir(), candidates: map[string]*candidate{}, store: server.URL(bucket),
-		// A program with the race detector sleeps for a second when it exits, unless told not to.
-		env: append(append(os.Environ(), server.Environ()...), "GORACE=atexit_sleep_ms=0"),
+	if s.on == nil {
+		s.on = onS3
 	}
-	c.binary = filepath.Join(c.dir, "s3lect")
-	output, err := exec.Command("go", "build", "-o", c.binary, "github.com/seed-6dc909bb/s3lect/cmd/s3lect").CombinedOutput()
-	require.NoError(t, err, "%s", output)
+	back := s.on(t)
+	c := &cluster{
+		storage: back.storage,
+		t:       t, dir: t.TempDir(), candidates: map[string]*candidate{}, store: back.url(back.host),
+		// A program with the race detector sleeps for a second when it exits, unless told not to.
+		env: append(append(os.Environ(), back.env...), "GORACE=atexit_sleep_ms=0"),
+	}
+	c.binary = buildCommand(t, c.dir)
 
 	for _, id := range s.ids {
-		proxy := newProxy(t, upstream.Host)
-		candidate := &candidate{
-			t: t, id: id, proxy: proxy, output: filepath.Join(c.dir, id+".log"), env: c.env,
+		proxy := newProxy(t, back.host)
+		candidate := &candidate{proxy: proxy, program: program{
+			t: t, id: id, output: filepath.Join(c.dir, id+".log"), env: c.env,
 			args: append([]string{
 				c.binary, "run",
-				"--store", s3server.URL(bucket, proxy.url()), "--key", "leader.json", "--id", id, "--grace", "1s",
+				"--store", back.url(proxy.address()), "--key", "leader.json", "--id", id, "--grace", "1s",
 			}, s.flags...),
-		}
+		}}
 		if s.peers {
 			candidate.meetPeers(c.newBadge(id))
 		}
@@ -99,13 +116,7 @@ func (c *cluster) start(ids ...string) {
 // cleanUp kills what a failed test has left, and shows what the candidates said.
 func (c *cluster) cleanUp() {
 	for _, candidate := range c.candidates {
-		if candidate.cmd != nil {
-			candidate.kill()
-		}
-		if c.t.Failed() {
-			said, _ := os.ReadFile(candidate.output)
-			c.t.Logf("%s said:\n%s", candidate.id, said)
-		}
+		candidate.cleanUp()
 	}
 }
 
@@ -211,36 +222,8 @@ func (c *cluster) stop() {
 
 // candidate is one "s3lect run".
 type candidate struct {
-	t      *testing.T
-	id     string
-	proxy  *proxy // to the storage
-	args   []string
-	env    []string
-	output string
-	cmd    *exec.Cmd
-
+	program
+	proxy *proxy // to the storage
 	peers *proxy // from the other candidates; nil without peer mode
 	badge badge  // what this candidate proves its membership with
-}
-
-func (c *candidate) start() {
-	c.t.Helper()
-	output, err := os.OpenFile(c.output, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
-	require.NoError(c.t, err)
-	defer output.Close()
-	c.cmd = exec.Command(c.args[0], c.args[1:]...)
-	c.cmd.Env, c.cmd.Stdout, c.cmd.Stderr = c.env, output, output
-	require.NoError(c.t, c.cmd.Start())
-}
-
-func (c *candidate) signal(s syscall.Signal) {
-	c.t.Helper()
-	require.NoError(c.t, c.cmd.Process.Signal(s))
-}
-
-func (c *candidate) wait() error { return c.cmd.Wait() }
-
-func (c *candidate) kill() {
-	_ = c.cmd.Process.Kill()
-	_ = c.cmd.Wait()
 }

@@ -36,7 +36,14 @@ func TestOneLeaderAtATimeUnderRealFaults(t *testing.T) {
 	c := newCluster(t, setup{ids: []string{"a", "b", "c", "d", "e"}, flags: quick})
 	c.start()
 	c.awaitLeader(0, bound)
+	c.everyFault()
+	c.stop()
+	require.NoError(t, audit(c.log()))
+}
 
+// everyFault takes the leadership away in every way.
+func (c *cluster) everyFault() {
+	c.t.Helper()
 	c.fault("the leader is killed", bound, func(leader *candidate) (heal func()) {
 		leader.kill()
 		return leader.start
@@ -56,7 +63,7 @@ func TestOneLeaderAtATimeUnderRealFaults(t *testing.T) {
 	c.fault("the leader is asked to end", interval, func(leader *candidate) func() {
 		leader.signal(syscall.SIGTERM)
 		return func() {
-			assert.NoError(t, leader.wait(), "the job ended well when asked, and its status is passed on")
+			assert.NoError(c.t, leader.wait(), "the job ended well when asked, and its status is passed on")
 			leader.start()
 		}
 	})
@@ -64,6 +71,4 @@ func TestOneLeaderAtATimeUnderRealFaults(t *testing.T) {
 		leader.proxy.breakOnce()
 		return func() {}
 	})
-	c.stop()
-	require.NoError(t, audit(c.log()))
 }

@@ -19,11 +19,14 @@ const (
 	pass  mode = iota
 	stall      // connections stay open and nothing moves
 	reset      // connections are reset, old and new
+	lose       // what comes back ends its connection
 )
 
 // proxy stands between one candidate and the storage, or between the other candidates and that one.
 type proxy struct {
 	reads atomic.Int64 // GET requests of HTTP/1.1 without encryption that came in
+
+	asClient bool // the server sees the address of the client
 
 	upstream *net.TCPAddr
 	listener *net.TCPListener
@@ -36,13 +39,19 @@ type proxy struct {
 	closed  bool
 }
 
-func newProxy(t *testing.T, server string) *proxy {
+// asClient has the server see the addresses of the clients in place of the proxy's.
+func asClient(p *proxy) { p.asClient = true }
+
+func newProxy(t *testing.T, server string, options ...func(*proxy)) *proxy {
 	t.Helper()
 	upstream, err := net.ResolveTCPAddr("tcp", server)
 	require.NoError(t, err)
 	listener, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	require.NoError(t, err)
 	p := &proxy{upstream: upstream, listener: listener, changed: make(chan struct{}), conns: map[*net.TCPConn]bool{}}
+	for _, option := range options {
+		option(p)
+	}
 	p.ended.Go(p.serve)
 	t.Cleanup(p.close)
 	return p
@@ -109,7 +118,7 @@ func (p *proxy) relay(client *net.TCPConn) {
 		return
 	}
 	defer p.remove(client)
-	server, err := net.DialTCP("tcp", nil, p.upstream)
+	server, err := net.DialTCP("tcp", p.from(client), p.upstream)
 	if err != nil {
 		return
 	}
@@ -118,20 +127,29 @@ func (p *proxy) relay(client *net.TCPConn) {
 	}
 	defer p.remove(server)
 	var both sync.WaitGroup
-	both.Go(func() { p.copy(server, client, p.count) })
-	both.Go(func() { p.copy(client, server, func([]byte) {}) })
+	both.Go(func() { p.copy(server, client, p.count, false) })
+	both.Go(func() { p.copy(client, server, func([]byte) {}, true) })
 	both.Wait()
 }
 
+// from is the address to connect from: any, or that of the client with another port.
+func (p *proxy) from(client *net.TCPConn) *net.TCPAddr {
+	address, ok := client.RemoteAddr().(*net.TCPAddr)
+	if !p.asClient || !ok {
+		return nil
+	}
+	return &net.TCPAddr{IP: address.IP}
+}
+
 // copy moves bytes as the mode says, until either side ends; then both do.
-func (p *proxy) copy(to, from *net.TCPConn, look func([]byte)) {
+func (p *proxy) copy(to, from *net.TCPConn, look func([]byte), back bool) {
 	defer to.Close()
 	defer from.Close()
 	buffer := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buffer)
 		look(buffer[:n])
-		if n > 0 && !p.mayPass() {
+		if n > 0 && !p.mayPass(back) {
 			return
 		}
 		if _, writeErr := to.Write(buffer[:n]); err != nil || writeErr != nil {
@@ -148,13 +166,13 @@ func (p *proxy) count(arrived []byte) {
 }
 
 // mayPass returns when something may pass, or with false when the connection is over.
-func (p *proxy) mayPass() bool {
+func (p *proxy) mayPass(back bool) bool {
 	for {
 		p.mu.Lock()
 		m, changed, closed := p.mode, p.changed, p.closed
 		p.mu.Unlock()
 		if closed || m != stall {
-			return !closed && m == pass
+			return !closed && (m == pass || m == lose && !back)
 		}
 		<-changed
 	}

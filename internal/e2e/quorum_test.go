@@ -196,10 +196,10 @@ func TestObserverCountsAndNeverLeads(t *testing.T) {
 		t.Skip("takes some ten seconds")
 	}
 	c := newCluster(t, setup{ids: []string{"a"}, flags: quorate})
-	observer := &candidate{
+	observer := &candidate{program: program{
 		t: t, id: "observer", output: filepath.Join(c.dir, "observer.log"), env: c.env,
 		args: slices.Concat([]string{c.binary, "observe", "--store", c.store, "--key", "leader.json", "--id", "observer"}, quick),
-	}
+	}}
 	c.candidates["observer"] = observer
 	c.start("a")
 	c.awaitOutput("a", "1 of the 2 members needed")
