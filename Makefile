@@ -20,13 +20,16 @@ SEEDS       ?= 10000
 START       ?= 1
 SEED        ?=
 SIMTIMEOUT  ?= 3h
+WEATHER     ?= mixed
 CRASHES     ?= 1000
+ROUNDS      ?= 100
 COUNT       ?= 5
 FUZZTIME    ?= 30s
 BENCH       ?= .
 BENCHCOUNT  ?= 6
 BENCHTIME   ?= 1s
 BUCKET      ?=
+BIN         ?= bin
 TESTFLAGS   ?=
 
 # Systems on which the code must compile, tests included. The last one has 32-bit words.
@@ -46,8 +49,8 @@ help: ## Print this list
 		/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## Build the command into bin/
-	$(GO) build -trimpath -o bin/ ./cmd/s3lect
+build: ## Build the command into bin/, as one static file
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/ ./cmd/s3lect
 
 .PHONY: test
 test: .tools/versitygw ## Run all tests with the race detector, against a real S3 server too
@@ -84,9 +87,35 @@ else
 		-args -sim.seed=$(SEED)
 endif
 
+# A seed takes milliseconds, so that this runs them all under each kind of fault, too.
+.PHONY: rounds-sim
+rounds-sim: ## The same for once-per-round elections: SEEDS, or SEED under WEATHER (mixed) with its log
+	@$(GO) test -list '^TestMixedRounds$$' ./internal/roundsim | grep '^TestMixedRounds$$' >/dev/null || \
+		{ echo "internal/roundsim has no TestMixedRounds"; exit 1; }
+ifeq ($(SEED),)
+	$(GO) test -run '^(TestMixedRounds|TestEachFaultAlone)$$' -count=1 -timeout=$(SIMTIMEOUT) -v $(TESTFLAGS) ./internal/roundsim \
+		-args -rounds.seeds=$(SEEDS) -rounds.each=$(SEEDS) -rounds.start=$(START) | grep -vE '^ *(=== |--- PASS)'
+else
+	$(GO) test -run '^TestMixedRounds$$' -count=1 -timeout=$(SIMTIMEOUT) -v $(TESTFLAGS) ./internal/roundsim \
+		-args -rounds.seed=$(SEED) -rounds.weather=$(WEATHER)
+endif
+
+.PHONY: rounds-race
+rounds-race: .tools/versitygw ## Have 1,000 clients race for each of ROUNDS rounds on every storage, and faults strike 5 times
+	$(GO) test -run '^TestOfAThousandClientsExactlyOneIsTold202$$' -count=1 -timeout=60m -v $(TESTFLAGS) ./internal/roundsbench \
+		-args -bench.rounds=$(ROUNDS)
+	$(GO) test -run '^TestAtMostOneIsToldThatItHasWonWhileServersAndStorageFail$$' -count=1 -timeout=60m -v $(TESTFLAGS) ./internal/e2e \
+		-args -e2e.rounds=5
+
+.PHONY: rounds-bench
+rounds-bench: .tools/versitygw ## Measure elections over HTTP beside a bare SET NX; wants a machine for itself
+	$(GO) test -run '^TestSpeedOfElectionsSideBySide$$' -count=1 -timeout=60m -v $(TESTFLAGS) ./internal/roundsbench -args -bench.speed
+	$(GO) test -run '^$$' -bench . -benchmem ./rounds
+
 .PHONY: mutants
-mutants: ## Make deliberate mistakes in the protocol; the simulation must catch each
+mutants: ## Make deliberate mistakes in the protocols; the simulations must catch each
 	$(GO) test -run '^TestMutantsAreCaught$$' -count=1 -timeout=30m -v $(TESTFLAGS) ./internal/sim -args -sim.mutants
+	$(GO) test -run '^TestMutantsAreCaught$$' -count=1 -timeout=30m -v $(TESTFLAGS) ./internal/roundsim -args -rounds.mutants
 
 .PHONY: failover
 failover: ## Measure failover and handoff over CRASHES simulated crashes, and requests per hour

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-6dc909bb/s3lect"
+	"github.com/seed-6dc909bb/s3lect/rounds"
 	"github.com/seed-6dc909bb/s3lect/stores/memory"
 )
 
@@ -81,14 +82,26 @@ func readmeQuorum(config *s3lect.ElectorConfig) {
 	config.NonVoting = true                                     // on members that never lead, and count all the same
 }
 
-var _ = []any{readmeLead, readmeGuard, readmeHooks, readmePeers, readmeQuorum}
+func readmeRounds(ctx context.Context, host string) error {
+	client, err := rounds.NewClient(rounds.ClientOptions{Servers: []string{"http://127.0.0.1:8080"}, ID: host})
+	if err != nil {
+		return err
+	}
+	won, _, err := client.Elect(ctx, "billing", "2026-11-21T08:00") // an error says that it could not be told
+	if won {
+		return nil
+	}
+	return err
+}
+
+var _ = []any{readmeLead, readmeGuard, readmeHooks, readmePeers, readmeQuorum, readmeRounds}
 
 func TestCodeOfTheREADMECompiles(t *testing.T) {
 	t.Parallel()
 	compiled, err := os.ReadFile("docs_test.go")
 	require.NoError(t, err)
 	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllSubmatch(readFile(t, "README.md"), -1)
-	require.Len(t, blocks, 5)
+	require.Len(t, blocks, 6)
 	for _, block := range blocks {
 		assert.Contains(t, unindented(compiled), unindented(block[1]))
 	}
