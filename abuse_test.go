@@ -129,7 +129,7 @@ func (a *abused) hook(ctx context.Context, salt uint64) error {
 	case 3:
 		select {
 		case <-ctx.Done():
-		case <-time.After(time.Duration(random.IntN(20)) * time.Second):
+		case <-time.After(time.Duration(1+random.IntN(20)) * time.Second):
 		}
 	case 4:
 		time.Sleep(time.Duration(random.IntN(20)) * time.Second)
@@ -164,7 +164,7 @@ func (a *abused) work(ctx context.Context, random *rand.Rand) error {
 	default:
 		select {
 		case <-ctx.Done():
-		case <-time.After(time.Duration(random.IntN(60)) * time.Second):
+		case <-time.After(time.Duration(1+random.IntN(60)) * time.Second):
 		}
 	}
 	return errWork
