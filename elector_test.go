@@ -521,6 +521,7 @@ func TestErrorsThatDifferOnlyInWordsAreNoChangeToWatchers(t *testing.T) {
 		s := newMemStorage()
 		var request atomic.Int32
 		s.setFault(func(context.Context, string) error {
+			time.Sleep(time.Millisecond) // so that the watcher is there before the first one fails
 			return fmt.Errorf("request %d: %w", request.Add(1), errUnreachable)
 		})
 		e := startElector(t, s, "a")
