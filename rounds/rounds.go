@@ -22,7 +22,8 @@
 // asks next is told that somebody else is elected. HTTP clients that repeat a request by themselves when
 // a connection breaks, as that of net/http does, can lose a round so. Only where a call has ended in [ErrUndecided] the next
 // anonymous one from the same address to the same Rounds stands in for it, so that the round is not
-// lost.
+// lost. Where several have ended so, each of the next ones stands in for one of them, the oldest first;
+// whichever of their claims has won, one call is told.
 package rounds
 
 import (

@@ -472,26 +472,93 @@ func TestACancelledCallEndsWithItsContext(t *testing.T) {
 	assert.ErrorContains(t, err, "the client has gone")
 }
 
+// twoUndecided leaves two calls of anon's without an answer. The claim of the one that ended first
+// never landed; that of the other one has won.
+func twoUndecided(t *testing.T, store *faulty, r *rounds.Rounds) {
+	t.Helper()
+	ask := func() error {
+		_, _, err := r.Elect(t.Context(), "billing", "1", anon)
+		return err
+	}
+	store.set(func(f *faulty) { f.hang = true })
+	var lands sync.WaitGroup
+	lands.Go(func() { assert.ErrorIs(t, ask(), rounds.ErrUndecided) })
+	synctest.Wait() // its claim is on the way, and lands late
+	store.set(func(f *faulty) { f.hang, f.before = false, errors.New("refused") })
+	require.ErrorIs(t, ask(), rounds.ErrUndecided)
+	store.set(func(f *faulty) { f.before, f.get = nil, errors.New("away") })
+	lands.Wait()
+	store.set(func(f *faulty) { f.get = nil })
+}
+
 func TestWhicheverOfSeveralUndecidedClaimsHasWonIsToldOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := &faulty{Storage: memory.New(), hang: true}
+		store := &faulty{Storage: memory.New()}
 		r := newRounds(t, store)
-		ask := func() error {
-			_, _, err := r.Elect(t.Context(), "billing", "1", anon)
-			return err
-		}
-		var lands sync.WaitGroup
-		lands.Go(func() { assert.ErrorIs(t, ask(), rounds.ErrUndecided) })
-		synctest.Wait() // its claim is on the way, and lands late
-		store.set(func(f *faulty) { f.get = errors.New("away") })
-		require.ErrorIs(t, ask(), rounds.ErrUndecided) // and is the first one to be remembered
-		lands.Wait()
-		store.set(func(f *faulty) { f.get, f.hang = nil, false })
-
-		assert.False(t, elect(t, r, "1", rounds.Candidate{Address: "10.9.9.9"}))
-		assert.True(t, elect(t, r, "1", anon))
+		twoUndecided(t, store, r)
+		assert.True(t, elect(t, r, "1", anon), "with the claim that never landed in its hands")
 		assert.False(t, elect(t, r, "1", anon))
 	})
+}
+
+// TestOfCallsThatStandInAtTheSameTimeOneIsTold: each has the claim of one that was undecided, in
+// whatever order they are answered, and if one goes away its claim is the next one's.
+func TestOfCallsThatStandInAtTheSameTimeOneIsTold(t *testing.T) {
+	for name, c := range map[string]struct {
+		order []int // in which the two are answered; of the one that is missing the caller goes away
+		told  []bool
+		next  bool
+	}{
+		"the loser first":     {[]int{0, 1}, []bool{false, true}, false},
+		"the winner first":    {[]int{1, 0}, []bool{false, true}, false},
+		"the winner has gone": {[]int{0}, []bool{false, false}, true},
+		"the loser has gone":  {[]int{1}, []bool{false, true}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := &faulty{Storage: memory.New()}
+				r := newRounds(t, gated{store})
+				twoUndecided(t, store, r)
+
+				told, opens, cancels := make([]bool, 2), make([]chan struct{}, 2), make([]func(), 2)
+				var calls sync.WaitGroup
+				for i := range told {
+					opens[i] = make(chan struct{})
+					ctx, cancel := context.WithCancel(context.WithValue(t.Context(), gate{}, opens[i]))
+					cancels[i] = cancel
+					calls.Go(func() { told[i], _, _ = r.Elect(ctx, "billing", "1", anon) })
+					synctest.Wait() // it waits at its gate
+				}
+				for _, i := range c.order {
+					close(opens[i])
+					synctest.Wait()
+				}
+				for i := range told {
+					cancels[i]()
+				}
+				calls.Wait()
+				assert.Equal(t, c.told, told)
+				assert.Equal(t, c.next, elect(t, r, "1", anon))
+				assert.False(t, elect(t, r, "1", anon), "and nobody after that")
+			})
+		})
+	}
+}
+
+// gated holds reads back until the gate in their context opens.
+type gated struct{ *faulty }
+
+type gate struct{}
+
+func (g gated) Get(ctx context.Context, key string) ([]byte, string, error) {
+	if open, ok := ctx.Value(gate{}).(chan struct{}); ok {
+		select {
+		case <-open:
+		case <-ctx.Done():
+			return nil, "", ctx.Err()
+		}
+	}
+	return g.faulty.Get(ctx, key)
 }
 
 func TestAnAnonymousClaimThatNobodyWaitsForIsLeftToTheNext(t *testing.T) {

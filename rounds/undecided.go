@@ -1,6 +1,9 @@
 package rounds
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // maxUndecided bounds how many claims are remembered: some ten megabytes. Rounds are forgotten at
 // random when there are more.
@@ -11,8 +14,10 @@ const maxUndecided = 100_000
 type undecidedClaims struct {
 	mu     sync.Mutex
 	count  int
-	rounds map[string]map[string]string // by key of the round, and claim: the candidate's address
+	rounds map[string][]undecidedClaim // by key of the round, oldest first
 }
+
+type undecidedClaim struct{ claim, address string }
 
 func (u *undecidedClaims) put(key, address, claim string) {
 	u.mu.Lock()
@@ -24,23 +29,21 @@ func (u *undecidedClaims) put(key, address, claim string) {
 		u.drop(other)
 	}
 	if u.rounds == nil {
-		u.rounds = map[string]map[string]string{}
+		u.rounds = map[string][]undecidedClaim{}
 	}
-	if u.rounds[key] == nil {
-		u.rounds[key] = map[string]string{}
-	}
-	u.rounds[key][claim] = address
+	u.rounds[key] = append(u.rounds[key], undecidedClaim{claim, address})
 	u.count++
 }
 
-// take hands a claim to one call alone; empty if there is none.
+// take hands the oldest claim to one call alone; empty if there is none. Each call that could not be
+// decided has a successor so, in the order in which they ended.
 func (u *undecidedClaims) take(key, address string) (claim string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	for claim, of := range u.rounds[key] {
-		if of == address {
-			u.remove(key, claim)
-			return claim
+	for i, c := range u.rounds[key] {
+		if c.address == address {
+			u.remove(key, i)
+			return c.claim
 		}
 	}
 	return ""
@@ -51,17 +54,22 @@ func (u *undecidedClaims) take(key, address string) (claim string) {
 func (u *undecidedClaims) takeWinner(key, address, winner string) (taken bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	of, remembered := u.rounds[key][winner]
+	claims := u.rounds[key]
+	i := slices.IndexFunc(claims, func(c undecidedClaim) bool { return c.claim == winner })
 	u.drop(key)
-	if remembered && of != address {
-		u.rounds[key] = map[string]string{winner: of}
-		u.count++
+	if i < 0 {
+		return false
 	}
-	return remembered && of == address
+	if claims[i].address != address {
+		u.rounds[key] = []undecidedClaim{claims[i]}
+		u.count++
+		return false
+	}
+	return true
 }
 
-func (u *undecidedClaims) remove(key, claim string) {
-	delete(u.rounds[key], claim)
+func (u *undecidedClaims) remove(key string, i int) {
+	u.rounds[key] = slices.Delete(u.rounds[key], i, i+1)
 	u.count--
 	if len(u.rounds[key]) == 0 {
 		u.drop(key)

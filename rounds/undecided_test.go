@@ -38,3 +38,16 @@ func TestARoundThatIsSettledKeepsNothing(t *testing.T) {
 	assert.Zero(t, u.count)
 	assert.Empty(t, u.rounds)
 }
+
+func TestUndecidedClaimsAreTakenOverInTheirOrder(t *testing.T) {
+	var u undecidedClaims
+	for i := range 20 {
+		u.put("r", "a", fmt.Sprint(i))
+		u.put("r", "b", "another's")
+	}
+	for i := range 20 {
+		assert.Equal(t, fmt.Sprint(i), u.take("r", "a"))
+	}
+	assert.Empty(t, u.take("r", "a"))
+	assert.Equal(t, 20, u.count, "those of the other address")
+}

@@ -97,8 +97,6 @@ type inquiry struct {
 	began     time.Duration
 	requests  atomic.Int64
 	givenUp   atomic.Int64 // when its context ended, since the beginning; 0 if it has not
-
-	mustWin bool // it must not be told that somebody else is elected
 }
 
 type inquiryKey struct{}

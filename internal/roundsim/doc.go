@@ -10,16 +10,20 @@
 //
 //	go test ./internal/roundsim -run TestMixedRounds -v -args -rounds.seed=N
 //
-// Things that happen in one instant do so in an order that is in nobody's hands. A failing seed may
-// have to be run a few times (-count=10).
+// Things that happen in one instant, such as the first calls of all clients, do so in an order that is
+// in nobody's hands, and where two of them end a wait it may end by either. No decision is drawn from
+// a stream that they share, so that hardly anything depends on it: the log shows other lines first,
+// claims that are random whatever the seed, and the same story. Should a failing seed pass, it has to
+// be run a few times (-count=10).
 //
 // # What is judged
 //
 //   - At most one identity is ever told that it has won a round; without an identity, one call.
 //   - There is an order of all calls that explains all answers, and all they show (roundscheck).
 //   - A candidate with an ID whose claim has landed is told that it has won when it asks, whatever its
-//     earlier requests have ended with. So is an anonymous one that asks at the server that had to leave
-//     it without an answer, unless somebody has been told already.
+//     earlier requests have ended with. Of the anonymous ones behind one address, the server through
+//     which their claim has landed tells one: it tells the last of them under way that somebody else has
+//     won only if one of them has been told already.
 //   - On the storage, who was elected and who has completed never changes and never vanishes, the
 //     version counts the two, and an object that is no round's is never replaced.
 //   - An outcome that cannot be told is ErrUndecided, and nothing else is an error.

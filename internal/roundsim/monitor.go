@@ -125,30 +125,24 @@ func same(a, b *rounds.Event) bool {
 
 // asks looks at a call right before it begins.
 func (m *monitor) asks(i *inquiry) {
-	if i.operation != roundscheck.Elect {
-		return
-	}
-	v, _ := m.w.store.last(keyOf(i.round))
-	record, by := recordOf(v), i.client.by
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if record != nil && record.Elected != nil && record.Elected.ID == by.ID {
-		i.mustWin = by.ID != "" || record.Elected.Address == by.Address && m.electedBy[i.round] == i.server &&
-			!m.told[i.round] && m.asking[i.asker()] == 0
+	if i.operation == roundscheck.Elect {
+		m.asking[i.asker()]++
 	}
-	m.asking[i.asker()]++
 }
 
 func (i *inquiry) asker() asker { return asker{i.server, i.round, i.client.by.Address} }
 
 // isTold looks at an answer.
 func (m *monitor) isTold(i *inquiry, out roundscheck.Output, err error) {
+	v, _ := m.w.store.last(keyOf(i.round)) // not under the lock: the storage reports its changes under its own
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if i.operation == roundscheck.Elect {
 		m.asking[i.asker()]--
 		m.told[i.round] = m.told[i.round] || out.Answer == roundscheck.Won
-		if i.mustWin && out.Answer == roundscheck.Lost {
+		if out.Answer == roundscheck.Lost && m.hasWon(i, recordOf(v)) {
 			m.fail(LostClaim, "%v by %v was told that somebody else has won %s", i, i.client.by, i.round)
 		}
 	}
@@ -161,11 +155,25 @@ func (m *monitor) isTold(i *inquiry, out roundscheck.Output, err error) {
 	if took := time.Since(m.w.began) - i.began; took > longest {
 		m.fail(Slow, "%v: answered after %v", i, took)
 	}
-	m.judgeError(i, out, err)
+	m.judgeError(i, v, out, err)
 }
 
-func (m *monitor) judgeError(i *inquiry, out roundscheck.Output, err error) {
-	v, _ := m.w.store.last(keyOf(i.round))
+// hasWon reports whether it is untrue that somebody else has won. Of several calls by one who cannot be
+// told apart, any may have the claim that has won, and the others are told that they have lost. But the
+// claim is not lost with them: if nobody was told, one of them is still under way.
+func (m *monitor) hasWon(i *inquiry, record *rounds.State) bool {
+	by := i.client.by
+	switch {
+	case record == nil || record.Elected == nil || record.Elected.ID != by.ID:
+		return false
+	case by.ID != "":
+		return true
+	}
+	return record.Elected.Address == by.Address && m.electedBy[i.round] == i.server &&
+		!m.told[i.round] && m.asking[i.asker()] == 0
+}
+
+func (m *monitor) judgeError(i *inquiry, v *version, out roundscheck.Output, err error) {
 	isForeign := v != nil && bytes.Equal(v.data, foreign)
 	var unreadable *rounds.RecordError
 	switch {

@@ -70,14 +70,11 @@ func (s *site) now() *server {
 	return s.current
 }
 
-// env is the randomness of a server.
+// env is the randomness of a server. It is drawn by the instant and not from one stream: calls that
+// time out at once ask for their pauses in an order that is in nobody's hands.
 func (w *world) env(name string) *env.Env {
-	var mu sync.Mutex
-	d := w.dice("pauses of " + name)
 	return &env.Env{Uint64: func() uint64 {
-		mu.Lock()
-		defer mu.Unlock()
-		return d.Uint64()
+		return w.dice(fmt.Sprintf("pause of %s at %v", name, time.Since(w.began))).Uint64()
 	}}
 }
 

@@ -40,7 +40,7 @@ type Report struct {
 	Calls      int
 	Requests   int
 	Winners    map[string][]string
-	story      string
+	trace      *trace
 }
 
 // Failed reports whether something was not as promised.
@@ -48,7 +48,7 @@ func (r *Report) Failed() bool { return len(r.Violations) > 0 }
 
 func (r *Report) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "seed %d: %d violations\n%s", r.Seed, len(r.Violations), r.story)
+	fmt.Fprintf(&b, "seed %d: %d violations\n%s", r.Seed, len(r.Violations), r.trace.tail(400))
 	for _, v := range r.Violations {
 		fmt.Fprintln(&b, v)
 	}
@@ -103,7 +103,7 @@ func Run(o Options) *Report {
 	}
 	return &Report{
 		Seed: o.Seed, Violations: w.monitor.violations, Calls: w.history.Len(), Requests: w.monitor.requests,
-		Winners: w.history.Winners(), story: w.trace.tail(400),
+		Winners: w.history.Winners(), trace: w.trace,
 	}
 }
 
