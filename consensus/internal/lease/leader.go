@@ -1,0 +1,267 @@
+package lease
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+// leaderSide knows when the heartbeats that the voters have answered were sent.
+type leaderSide struct {
+	self   raft.ServerID
+	voters func() []raft.ServerID
+	lease  time.Duration
+
+	granted atomic.Pointer[grant] // nil: there is no lease
+
+	mu      sync.Mutex
+	marking int    // transfers under way, during which there is no lease
+	numbers uint64 // of heartbeats and of questions about them, in their order
+	term    uint64
+	// heard and trusted are the newest heartbeats each member has answered in this term: all of them, and those with
+	// numbers above trustFrom, which is where the last transfer ended. While one is under way trusted is not used.
+	heard, trusted map[raft.ServerID]beat
+	trustFrom      uint64
+	synced         map[raft.ServerID]bool
+	changed        chan struct{} // closed and replaced with each answer
+}
+
+// grant is the lease of a term.
+type grant struct {
+	term uint64
+	from time.Time // when the heartbeats were sent that a majority has answered
+}
+
+// beat is a heartbeat. The number orders what the clock does not.
+type beat struct {
+	at     time.Time
+	number uint64
+}
+
+func (l *leaderSide) init(options Options) {
+	l.self, l.voters, l.lease = options.Self, options.Voters, Duration(options.ElectionTimeout)
+	l.heard, l.trusted = map[raft.ServerID]beat{}, map[raft.ServerID]beat{}
+	l.synced = map[raft.ServerID]bool{}
+	l.changed = make(chan struct{})
+}
+
+// beat numbers a heartbeat that is about to be sent, and says whether it is marked.
+func (l *leaderSide) beat() (beat, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.numbers++
+	return beat{at: time.Now(), number: l.numbers}, l.marking > 0
+}
+
+func (l *leaderSide) answered(id raft.ServerID, term uint64, sent beat) {
+	voters := l.voters()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if term < l.term {
+		return
+	}
+	l.forget(term)
+	if sent.number > l.heard[id].number {
+		l.heard[id] = sent
+	}
+	if sent.number > l.trustFrom && sent.number > l.trusted[id].number {
+		l.trusted[id] = sent
+	}
+	if newest, ok := l.majority(voters, l.trusted); ok && l.marking == 0 {
+		l.granted.Store(&grant{term: term, from: newest.at})
+	}
+	l.tell()
+}
+
+func (l *leaderSide) enter(term uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.forget(term)
+}
+
+func (l *leaderSide) caughtUp(id raft.ServerID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.synced[id] = true
+	l.tell()
+}
+
+func (l *leaderSide) fellBehind(id raft.ServerID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.synced, id)
+}
+
+// forget drops what was known of earlier terms. The caller holds mu.
+func (l *leaderSide) forget(term uint64) {
+	if term > l.term {
+		l.term = term
+		clear(l.heard)
+		clear(l.trusted)
+		clear(l.synced)
+	}
+}
+
+// tell wakes those who wait for a change. The caller holds mu.
+func (l *leaderSide) tell() {
+	close(l.changed)
+	l.changed = make(chan struct{})
+}
+
+// majority returns the newest heartbeat such that a majority of the voters has answered it or a later one. This node
+// is one of the majority and answers nothing, so that it is left out of the count on both sides. The caller holds mu.
+func (l *leaderSide) majority(voters []raft.ServerID, beats map[raft.ServerID]beat) (beat, bool) {
+	need := len(voters)/2 + 1
+	var answered []beat
+	for _, id := range voters {
+		if id == l.self {
+			need--
+		} else if sent, ok := beats[id]; ok {
+			answered = append(answered, sent)
+		}
+	}
+	if need == 0 || len(answered) < need {
+		return beat{}, false // a voter that is alone needs no lease
+	}
+	slices.SortFunc(answered, func(a, b beat) int { return cmp.Compare(b.number, a.number) })
+	return answered[need-1], true
+}
+
+func (l *leaderSide) alone() bool {
+	voters := l.voters()
+	return len(voters) == 1 && voters[0] == l.self
+}
+
+// Leading says whether the lease of a term runs. The caller has read the term before, and asks the engine whether it still
+// is the leader. It does not block and does not allocate.
+func (e *Endpoint) Leading(term uint64) bool { return e.Remaining(term) > 0 }
+
+// Remaining is how long the lease of a term still runs, if it is not extended; not positive if it does not. That of a voter
+// that is alone never ends.
+func (e *Endpoint) Remaining(term uint64) time.Duration {
+	l := &e.leader
+	if g := l.granted.Load(); g != nil && g.term == term {
+		return l.lease - elapsed(g.from, time.Now())
+	}
+	if l.alone() {
+		return l.lease
+	}
+	return 0
+}
+
+// elapsed is the larger of what the monotonic and the wall clock say: the former stands still on many systems while the machine
+// is suspended. A step of the wall clock can cost a leadership and never prolongs one.
+func elapsed(from, now time.Time) time.Duration {
+	return max(now.Sub(from), now.Round(0).Sub(from.Round(0)))
+}
+
+// Question returns a number for Confirmed.
+func (e *Endpoint) Question() uint64 {
+	e.leader.mu.Lock()
+	defer e.leader.mu.Unlock()
+	e.leader.numbers++
+	return e.leader.numbers
+}
+
+// Confirmed says whether a majority of the voters has answered heartbeats of the term that were sent after the
+// question was asked, and returns a channel that is closed when that may have changed.
+func (e *Endpoint) Confirmed(term, question uint64) (bool, <-chan struct{}) {
+	l := &e.leader
+	voters, alone := l.voters(), l.alone()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if alone {
+		return true, l.changed
+	}
+	if term != l.term {
+		return false, l.changed
+	}
+	newest, ok := l.majority(voters, l.heard)
+	return ok && newest.number > question, l.changed
+}
+
+// LastAnswer returns when the newest heartbeat that a member has answered in a term was sent.
+func (e *Endpoint) LastAnswer(term uint64, id raft.ServerID) (time.Time, bool) {
+	l := &e.leader
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if term != l.term {
+		return time.Time{}, false
+	}
+	sent, ok := l.heard[id]
+	return sent.at, ok
+}
+
+// Synced says whether a member is being sent entries as they come, because it has all before, and has answered a heartbeat
+// since a question. It returns a channel that is closed when that may have changed.
+func (e *Endpoint) Synced(id raft.ServerID, question uint64) (bool, <-chan struct{}) {
+	l := &e.leader
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.synced[id] && l.heard[id].number > question, l.changed
+}
+
+// ErrNoTarget says that no other voter, or not the one that was named, has answered a marked heartbeat.
+var ErrNoTarget = errors.New("the voter that leadership is to go to does not answer")
+
+// HandOn gives the lease up and returns once a majority of the voters knows, with the voter that leadership can go to: the
+// one with the given ID, or for an empty ID the one that has answered last. beatNow makes the engine send heartbeats at
+// once. The caller then has the engine transfer leadership, and calls release when that has come to an end, one way or
+// the other.
+func (e *Endpoint) HandOn(ctx context.Context, term uint64, id raft.ServerID, beatNow func()) (target raft.ServerID, release func(), err error) {
+	l := &e.leader
+	l.mu.Lock()
+	l.marking++
+	l.granted.Store(nil)
+	l.numbers++
+	question := l.numbers
+	l.mu.Unlock()
+
+	var once sync.Once
+	release = func() { once.Do(l.unmark) }
+	beatNow()
+	for {
+		confirmed, changed := e.Confirmed(term, question)
+		if target, ok := l.target(term, question, id); ok && confirmed {
+			return target, release, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			release()
+			return "", nil, errors.Join(ErrNoTarget, ctx.Err())
+		}
+	}
+}
+
+// unmark ends a transfer. The heartbeats up to here, marked or not, may be answered by voters whose promise is lifted.
+func (l *leaderSide) unmark() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	clear(l.trusted)
+	l.trustFrom = l.numbers
+	l.marking--
+}
+
+// target returns the voter that has answered the newest heartbeat since a question.
+func (l *leaderSide) target(term, question uint64, id raft.ServerID) (raft.ServerID, bool) {
+	voters := l.voters()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if term != l.term {
+		return "", false
+	}
+	best, target := question, raft.ServerID("")
+	for _, voter := range voters {
+		if voter != l.self && (id == "" || voter == id) && l.heard[voter].number > best {
+			best, target = l.heard[voter].number, voter
+		}
+	}
+	return target, target != ""
+}

@@ -1,0 +1,299 @@
+package consensus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+// AddNode makes a node a voter. It must be called at the leader. The node first follows without a vote, and gets its vote
+// once it answers and has the whole log, so that a wrong address or a slow start cannot cost the cluster its
+// majority. If that does not happen before ctx ends, the node stays a member without a vote, and AddNode can be
+// called again. A voter gives ErrPeerExists, as does the address of another member.
+func (n *Node) AddNode(ctx context.Context, id, address string, port int) error {
+	return n.add(ctx, PeerConfig{ID: id, Address: address, Port: port})
+}
+
+// AddNonVoter adds a node that follows and has no vote. AddNode gives it one later.
+func (n *Node) AddNonVoter(ctx context.Context, id, address string, port int) error {
+	return n.add(ctx, PeerConfig{ID: id, Address: address, Port: port, NonVoter: true})
+}
+
+func (n *Node) add(ctx context.Context, peer PeerConfig) error {
+	if err := checkName("ID of the node", peer.ID); err != nil {
+		return err
+	}
+	if err := checkPeerAddress(peer.ID, peer.Address, peer.Port); err != nil {
+		return err
+	}
+	engine, release, err := n.changeMembers(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return n.addMember(ctx, engine, peer)
+}
+
+func (n *Node) addMember(ctx context.Context, engine *raft.Raft, peer PeerConfig) error {
+	server := raft.Server{ID: raft.ServerID(peer.ID), Address: raft.ServerAddress(peer.hostPort())}
+	known := false
+	for _, member := range members(engine) {
+		switch {
+		case member.ID != server.ID && member.Address == server.Address:
+			return fmt.Errorf("%w: %s has the address %s", ErrPeerExists, member.ID, member.Address)
+		case member.ID == server.ID && member.Address != server.Address:
+			return fmt.Errorf("%w: %s, at %s; remove it first to change its address", ErrPeerExists, member.ID, member.Address)
+		case member.ID == server.ID && (member.Suffrage == raft.Voter || peer.NonVoter):
+			return fmt.Errorf("%w: %s", ErrPeerExists, member.ID)
+		case member.ID == server.ID:
+			known = true
+		}
+	}
+	if !known {
+		err := n.await(ctx, func() raft.Future { return engine.AddNonvoter(server.ID, server.Address, 0, 0) })
+		if err != nil {
+			return n.changeError(engine, "add "+peer.ID, err)
+		}
+	}
+	if peer.NonVoter {
+		return nil
+	}
+	if err := n.waitSynced(ctx, engine, server); err != nil {
+		return err
+	}
+	err := n.await(ctx, func() raft.Future { return engine.AddVoter(server.ID, server.Address, 0, 0) })
+	if err != nil {
+		return n.changeError(engine, "give a vote to "+peer.ID, err)
+	}
+	return nil
+}
+
+// waitSynced waits until a member answers and has the whole log.
+func (n *Node) waitSynced(ctx context.Context, engine *raft.Raft, server raft.Server) error {
+	question := n.lease.Question()
+	for {
+		lost := n.roles.change()
+		synced, changed := n.lease.Synced(server.ID, question)
+		if engine.State() != raft.Leader {
+			return fmt.Errorf("%s has been added without a vote: %w", server.ID, n.lostLeadership(engine))
+		}
+		if synced {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-lost:
+		case <-n.ending:
+			return ErrNotStarted
+		case <-ctx.Done():
+			return fmt.Errorf("%s has been added without a vote, because it does not answer at %s or has not caught up yet; add it again once it has: %w",
+				server.ID, server.Address, ctx.Err())
+		}
+	}
+}
+
+// RemoveNode removes a member, which then gets no entries any more. It must be called at the leader; a leader that removes
+// itself steps down. It is refused with ErrInsufficientPeers if no majority of those who stay has been heard of.
+func (n *Node) RemoveNode(ctx context.Context, id string) error {
+	engine, release, err := n.changeMembers(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return n.removeMember(ctx, engine, id)
+}
+
+func (n *Node) removeMember(ctx context.Context, engine *raft.Raft, id string) error {
+	member, err := findMember(engine, id)
+	if err != nil {
+		return err
+	}
+	if member.Suffrage == raft.Voter {
+		if err := n.waitRemaining(ctx, engine, member.ID); err != nil {
+			return err
+		}
+	}
+	err = n.await(ctx, func() raft.Future { return engine.RemoveServer(member.ID, 0, 0) })
+	if err != nil {
+		return n.changeError(engine, "remove "+id, err)
+	}
+	return nil
+}
+
+func findMember(engine *raft.Raft, id string) (raft.Server, error) {
+	for _, member := range members(engine) {
+		if string(member.ID) == id {
+			return member, nil
+		}
+	}
+	return raft.Server{}, fmt.Errorf("%w: %s", ErrNodeNotFound, id)
+}
+
+// waitRemaining gives those who stay the time of an election to be heard of: a leader that was elected a moment ago has
+// heard of nobody yet.
+func (n *Node) waitRemaining(ctx context.Context, engine *raft.Raft, without raft.ServerID) error {
+	patience := time.NewTimer(n.Timing().ElectionMax)
+	defer patience.Stop()
+	for {
+		lost := n.roles.change()
+		_, changed := n.lease.Synced(without, 0)
+		err := n.checkRemaining(without)
+		if err == nil {
+			return nil
+		}
+		if engine.State() != raft.Leader {
+			return n.lostLeadership(engine)
+		}
+		select {
+		case <-changed:
+		case <-lost:
+		case <-patience.C:
+			return err
+		case <-ctx.Done():
+			return err
+		case <-n.ending:
+			return ErrNotStarted
+		}
+	}
+}
+
+// checkRemaining refuses to leave a cluster that could not commit anything.
+func (n *Node) checkRemaining(without raft.ServerID) error {
+	left, healthy := 0, 0
+	for _, node := range n.GetClusterInfo().Nodes {
+		if !node.Voter || node.ID == string(without) {
+			continue
+		}
+		left++
+		if node.Healthy {
+			healthy++
+		}
+	}
+	if left == 0 {
+		return fmt.Errorf("%w: %s is the last voter", ErrInsufficientPeers, without)
+	}
+	if healthy < left/2+1 {
+		return fmt.Errorf("%w: without %s, %d of %d voters would be healthy, which is no majority", ErrInsufficientPeers, without, healthy, left)
+	}
+	return nil
+}
+
+// changeMembers admits one change of the membership at a time, at the leader.
+func (n *Node) changeMembers(ctx context.Context) (*raft.Raft, func(), error) {
+	engine, err := n.leading()
+	if err != nil {
+		return nil, nil, err
+	}
+	select {
+	case n.changing <- struct{}{}:
+		return engine, func() { <-n.changing }, nil
+	case <-n.ending:
+		return nil, nil, ErrNotStarted
+	case <-ctx.Done():
+		return nil, nil, fmt.Errorf("another change of the membership is under way: %w", ctx.Err())
+	}
+}
+
+// leading returns the engine of a leader, or an error that says who leads.
+func (n *Node) leading() (*raft.Raft, error) {
+	engine, err := n.running()
+	if err != nil {
+		return nil, err
+	}
+	if engine.State() != raft.Leader {
+		return nil, n.notLeader(engine)
+	}
+	return engine, nil
+}
+
+func (n *Node) changeError(engine *raft.Raft, doing string, err error) error {
+	return fmt.Errorf("%s: %w", doing, n.applyError(engine, err))
+}
+
+// TransferLeadership hands leadership to a voter and returns once that one leads; an empty ID means the one that is most up
+// to date. It must be called at the leader. Nobody is the leader meanwhile. The error is ErrElectionTimeout if the
+// other one was not elected in time.
+func (n *Node) TransferLeadership(ctx context.Context, id string) error {
+	engine, err := n.leading()
+	if err != nil {
+		return err
+	}
+	if id == n.config.nodeID {
+		return nil
+	}
+	if id != "" {
+		member, err := findMember(engine, id)
+		if err != nil {
+			return err
+		}
+		if member.Suffrage != raft.Voter {
+			return fmt.Errorf("%w: %s has no vote", ErrInsufficientPeers, id)
+		}
+	}
+	if len(voters(engine)) < 2 {
+		return fmt.Errorf("%w: there is no other voter", ErrInsufficientPeers)
+	}
+	return n.transfer(ctx, engine, id)
+}
+
+// StepDown hands leadership on to whichever other voter is most up to date.
+func (n *Node) StepDown(ctx context.Context) error { return n.TransferLeadership(ctx, "") }
+
+// transfer gives the lease up before the target is told to stand for election, since the others then vote for it
+// although they hear of this leader.
+func (n *Node) transfer(ctx context.Context, engine *raft.Raft, id string) error {
+	term := engine.CurrentTerm()
+	prepare, cancel := context.WithTimeout(ctx, n.Timing().ElectionMax)
+	defer cancel()
+	target, release, err := n.lease.HandOn(prepare, term, raft.ServerID(id), func() { engine.VerifyLeader() })
+	if err != nil {
+		return fmt.Errorf("%w: hand leadership on: %w", ErrElectionTimeout, err)
+	}
+	defer release()
+	server, err := findMember(engine, string(target))
+	if err != nil {
+		return err
+	}
+	err = n.await(ctx, func() raft.Future { return engine.LeadershipTransferToServer(server.ID, server.Address) })
+	if errors.Is(err, raft.ErrNotLeader) {
+		return n.notLeader(engine)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: hand leadership on: %w", ErrElectionTimeout, err)
+	}
+	for {
+		changed := n.roles.change()
+		_, leader := engine.LeaderWithID()
+		switch {
+		case leader == "" || engine.CurrentTerm() == term:
+		case id == "" || leader == target:
+			return nil
+		default:
+			return fmt.Errorf("%w: %s was elected instead of %s", ErrElectionTimeout, leader, target)
+		}
+		select {
+		case <-changed:
+		case <-n.ending:
+			return ErrNotStarted
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", ErrElectionTimeout, ctx.Err())
+		}
+	}
+}
+
+// handOn is the polite end of a leadership. It makes the cluster be without a leader for a shorter time, and is no
+// condition for anything.
+func (n *Node) handOn(ctx context.Context) {
+	engine, err := n.leading()
+	if err != nil || len(voters(engine)) < 2 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, n.Timing().ElectionMax)
+	defer cancel()
+	if err := n.transfer(ctx, engine, ""); err != nil {
+		n.logger.Warn("leadership was not handed on", "error", err)
+	}
+}

@@ -1,0 +1,89 @@
+package consensus_test
+
+import (
+	"net"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-6dc909bb/s3lect/consensus"
+	"github.com/seed-6dc909bb/s3lect/consensus/internal/kv"
+)
+
+func TestThreeNodesElectALeaderAndApplyCommands(t *testing.T) {
+	c := startCluster(t, 3)
+	leader := c.leader()
+	require.NoError(t, leader.Apply(t.Context(), kv.Set("colour", "blue")))
+	require.Equal(t, "blue", get(t, leader, "colour"))
+	for _, node := range c.nodes {
+		eventuallyHas(t, node, "colour", "blue")
+	}
+}
+
+func TestLeadershipIsHandedToTheNodeThatWasNamed(t *testing.T) {
+	c := startCluster(t, 3)
+	for range 5 {
+		target := c.follower()
+		require.NoError(t, c.leader().TransferLeadership(t.Context(), target.ID()))
+		require.Equal(t, target.ID(), c.leader().ID())
+	}
+}
+
+func TestWritesGoOnAfterTheLeaderHasStopped(t *testing.T) {
+	c := startCluster(t, 3)
+	old := c.leader()
+	require.NoError(t, old.Apply(t.Context(), kv.Set("a", "1")))
+	require.NoError(t, old.Stop(t.Context()))
+	next := c.leader()
+	require.NotEqual(t, old.ID(), next.ID())
+	require.NoError(t, next.Apply(t.Context(), kv.Set("b", "2")))
+	require.Equal(t, "1", get(t, next, "a"))
+	eventuallyHas(t, c.start(old.ID()), "b", "2")
+}
+
+func TestANodeKeepsItsDataInADirectoryOfItsOwn(t *testing.T) {
+	dir := t.TempDir()
+	start := func() *consensus.Node {
+		node, err := consensus.New(
+			consensus.WithNodeID("n1"),
+			consensus.WithStateMachine(kv.New()),
+			consensus.WithDataDir(dir),
+			consensus.WithElectionTimeoutMin(50*time.Millisecond),
+			consensus.WithLogger(quiet()),
+		)
+		require.NoError(t, err)
+		require.NoError(t, node.Start(t.Context()))
+		require.Eventually(t, node.IsLeader, 10*time.Second, time.Millisecond)
+		return node
+	}
+	node := start()
+	require.NoError(t, node.Apply(t.Context(), kv.Set("k", "v")))
+	require.NoError(t, node.Snapshot(t.Context()))
+	require.NoError(t, node.Apply(t.Context(), kv.Set("k", "w")))
+	second, err := consensus.New(consensus.WithNodeID("n1"), consensus.WithStateMachine(kv.New()), consensus.WithDataDir(dir), consensus.WithLogger(quiet()))
+	require.NoError(t, err)
+	err = second.Start(t.Context())
+	require.ErrorIs(t, err, consensus.ErrStorageUnavailable, "two nodes must not use the same directory")
+	require.ErrorContains(t, err, dir)
+	require.NoError(t, node.Stop(t.Context()))
+
+	node = start()
+	require.Equal(t, "w", get(t, node, "k"))
+	require.NoError(t, node.Stop(t.Context()))
+}
+
+func TestAnAddressThatCannotBeBoundIsNamed(t *testing.T) {
+	c := newCluster(t, "n1", "n2")
+	c.peers = nil
+	c.start("n1")
+	c.start("n2", consensus.WithTransport(nil), consensus.WithBindAddress("127.0.0.1", 0), consensus.WithJoin())
+	host, port, err := net.SplitHostPort(c.nodes["n2"].Address())
+	require.NoError(t, err)
+	number, err := strconv.Atoi(port)
+	require.NoError(t, err)
+	err = c.make("n3", consensus.WithTransport(nil), consensus.WithBindAddress(host, number), consensus.WithJoin()).Start(t.Context())
+	require.ErrorContains(t, err, c.nodes["n2"].Address())
+	require.ErrorContains(t, err, "address already in use")
+}
