@@ -31,6 +31,10 @@ type applier struct {
 	ops     atomic.Uint64         // commands applied
 	broken  atomic.Pointer[error] // why the machine is not called any more
 
+	// Of the engine's goroutine alone.
+	responses []any  // of the last batch, whose memory is used again
+	name      string // of the last entry, which most often is the next one's as well
+
 	mu      sync.Mutex
 	waiting []appliedWaiter
 	apis    map[string]string // node ID to the address of its API
@@ -54,37 +58,37 @@ func newApplier(clusterID string, machine StateMachine, fail func(error), member
 }
 
 // Apply implements raft.FSM.
-func (a *applier) Apply(log *raft.Log) any {
-	response := a.apply(log)
-	a.reached(log.Index)
-	return response
-}
+func (a *applier) Apply(log *raft.Log) any { return a.ApplyBatch([]*raft.Log{log})[0] }
 
-// ApplyBatch implements raft.BatchingFSM, through which the engine hands changes of the membership on as well.
+// ApplyBatch implements raft.BatchingFSM, through which the engine hands changes of the membership on as well. The
+// engine is done with the responses before it calls again.
 func (a *applier) ApplyBatch(logs []*raft.Log) []any {
-	responses := make([]any, len(logs))
+	a.responses = a.responses[:0]
+	outcomes := make([]outcome, len(logs))
 	for i, log := range logs {
-		responses[i] = a.apply(log)
+		outcomes[i] = a.apply(log)
+		a.responses = append(a.responses, &outcomes[i])
 	}
 	a.reached(logs[len(logs)-1].Index)
-	return responses
+	return a.responses
 }
 
-func (a *applier) apply(log *raft.Log) any {
+func (a *applier) apply(log *raft.Log) outcome {
 	if err := a.brokenBy(); err != nil {
 		return outcome{err: err}
 	}
 	a.term = log.Term
 	if log.Type != raft.LogCommand {
 		a.members()
-		return nil
+		return outcome{}
 	}
-	e, err := decodeEntry(log.Data)
+	e, err := decodeEntry(log.Data, a.name)
 	if err != nil {
 		// Every node would stop at this entry, which is right: none of them knows what it says.
 		a.breakDown(fmt.Errorf("%w: entry %d of the log: %w", ErrLogInconsistent, log.Index, err))
 		return outcome{err: a.brokenBy()}
 	}
+	a.name = e.name
 	if e.kind == kindAPI {
 		a.setAPI(e.name, string(e.data))
 		return outcome{}

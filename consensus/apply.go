@@ -60,15 +60,11 @@ func (n *Node) apply(ctx context.Context, command Command) (Result, error) {
 		return Result{}, fmt.Errorf("%w: the command is bound to term %d, this is term %d", ErrStaleTerm, command.Term, term)
 	}
 	e := entry{kind: kindCommand, term: command.Term, name: command.Type, data: command.Data}
-	var future raft.ApplyFuture
-	err = n.await(ctx, func() raft.Future {
-		future = engine.Apply(e.encode(), 0)
-		return future
-	})
+	response, err := n.commands.do(ctx, e.encode())
 	if err != nil {
 		return Result{}, n.applyError(engine, err)
 	}
-	o, ok := future.Response().(outcome)
+	o, ok := response.(*outcome)
 	if !ok {
 		return Result{}, &UnknownOutcomeError{Err: errors.New("the engine gave no response")}
 	}
@@ -91,6 +87,10 @@ func (n *Node) checkCommand(command Command) error {
 // applyError tells what certainly has not happened from what is not known.
 func (n *Node) applyError(engine *raft.Raft, err error) error {
 	switch {
+	case errors.Is(err, errBusy):
+		return err
+	case errors.Is(err, raft.ErrRaftShutdown):
+		err = n.ended()
 	case errors.Is(err, raft.ErrNotLeader):
 		return n.notLeader(engine)
 	case errors.Is(err, raft.ErrLeadershipTransferInProgress):

@@ -2,26 +2,21 @@ package consensus
 
 import (
 	"context"
-	"fmt"
 	"reflect"
 	"sync"
-	"time"
 
 	"github.com/hashicorp/raft"
 )
-
-// waiterIdle is how long a goroutine without work stays.
-const waiterIdle = time.Second
 
 // await calls the engine, which knows no contexts, and waits for what it promises until ctx or the node ends. The
 // goroutine that has called it goes on waiting after that, until the engine answers or has ended.
 func (n *Node) await(ctx context.Context, call func() raft.Future) error {
 	answer := make(chan error, 1)
-	n.waiters.do(func() {
+	go func() {
 		future := call()
 		endWith(future, n.engineEnded)
 		answer <- future.Error()
-	})
+	}()
 	select {
 	case err := <-answer:
 		return err
@@ -37,10 +32,7 @@ func (n *Node) await(ctx context.Context, call func() raft.Future) error {
 		return ctx.Err()
 	case <-n.done:
 	}
-	if err := n.Err(); err != nil {
-		return fmt.Errorf("%w: %w", ErrNotStarted, err)
-	}
-	return ErrNotStarted
+	return n.ended()
 }
 
 // endWith has a future end with the engine. Futures of the engine have an exported field for that, in a struct that is
@@ -52,12 +44,12 @@ func endWith(future raft.Future, ended chan struct{}) {
 		return
 	}
 	value = value.Elem()
-	path, known := endFields.Load(value.Type())
+	index, known := endFields.Load(value.Type())
 	if !known {
-		path = endField(value.Type())
-		endFields.Store(value.Type(), path)
+		index = endField(value.Type())
+		endFields.Store(value.Type(), index)
 	}
-	if path, ok := path.([]int); ok && len(path) > 0 {
+	if path, ok := index.([]int); ok && len(path) > 0 {
 		if field := value.FieldByIndex(path); field.IsNil() {
 			field.Set(reflect.ValueOf(ended))
 		}
@@ -75,35 +67,4 @@ func endField(t reflect.Type) []int {
 		return nil
 	}
 	return field.Index
-}
-
-// waiters are goroutines that call the engine, and that are used again: a new one for each command would grow its stack
-// anew each time, which costs more than all else that is done for a command here.
-type waiters struct {
-	next   chan func()
-	ending <-chan struct{}
-}
-
-func (w *waiters) do(call func()) {
-	select {
-	case w.next <- call:
-	default: // all of them are busy
-		go w.work(call)
-	}
-}
-
-func (w *waiters) work(call func()) {
-	for {
-		call()
-		idle := time.NewTimer(waiterIdle)
-		select {
-		case call = <-w.next:
-			idle.Stop()
-		case <-idle.C:
-			return
-		case <-w.ending:
-			idle.Stop()
-			return
-		}
-	}
 }

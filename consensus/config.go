@@ -21,7 +21,7 @@ const (
 
 	// Below this, an ordinary pause of a garbage collector or a disk looks like a dead leader.
 	smallestElectionTimeout = 20 * time.Millisecond
-	largestElectionTimeout  = 10 * time.Minute
+	largestElectionTimeout  = 10 * time.Minute // below lease.LongestPromise
 	largestMaxCommand       = 16 << 20
 	longestName             = 128
 )

@@ -80,6 +80,8 @@ func (n *Node) adopt(engine *raft.Raft, lists <-chan []discovery.Node) {
 	defer ticker.Stop()
 	var list []discovery.Node
 	seen := map[string]time.Time{} // when each member was on the list last
+	busy := map[string]bool{}      // who is being added
+	settled := make(chan string)   // who is not any more
 	for {
 		select {
 		case next, ok := <-lists:
@@ -88,6 +90,9 @@ func (n *Node) adopt(engine *raft.Raft, lists <-chan []discovery.Node) {
 				continue
 			}
 			list = n.ours(next)
+		case id := <-settled:
+			delete(busy, id)
+			continue
 		case <-ticker.C:
 		case <-n.ending:
 			return
@@ -100,7 +105,19 @@ func (n *Node) adopt(engine *raft.Raft, lists <-chan []discovery.Node) {
 			clear(seen)
 			continue
 		}
-		n.adoptListed(engine, list)
+		for _, node := range list {
+			if busy[node.ID] || isListed(engine, node) {
+				continue
+			}
+			busy[node.ID] = true
+			n.spawn(func() {
+				n.adoptOne(node)
+				select {
+				case settled <- node.ID:
+				case <-n.ending:
+				}
+			})
+		}
 		n.removeAbsent(engine, seen)
 	}
 }
@@ -117,22 +134,23 @@ func (n *Node) ours(list []discovery.Node) []discovery.Node {
 	return kept
 }
 
-func (n *Node) adoptListed(engine *raft.Raft, list []discovery.Node) {
-	for _, node := range list {
-		if member, err := findMember(engine, node.ID); err == nil && (member.Suffrage == raft.Voter || !node.Voter) {
-			continue
-		}
-		ctx, cancel := context.WithTimeout(n.ctx, adoptTimeout)
-		err := n.add(ctx, PeerConfig{ID: node.ID, Address: node.Address, Port: node.Port, NonVoter: !node.Voter})
-		cancel()
-		switch {
-		case err == nil:
-			n.logger.Info("added a node that discovery shows", "added", node.ID, "address", node.Address, "voter", node.Voter)
-		case errors.Is(err, ErrNotLeader), errors.Is(err, ErrNoLeader), errors.Is(err, ErrNotStarted):
-			return
-		default:
-			n.logger.Warn("node that discovery shows was not added", "node", node.ID, "error", err)
-		}
+// isListed says whether a node is a member as the list has it.
+func isListed(engine *raft.Raft, node discovery.Node) bool {
+	member, err := findMember(engine, node.ID)
+	return err == nil && (member.Suffrage == raft.Voter || !node.Voter)
+}
+
+// adoptOne adds one node. Each has its own goroutine: one that does not answer holds up nobody else.
+func (n *Node) adoptOne(node discovery.Node) {
+	ctx, cancel := context.WithTimeout(n.ctx, adoptTimeout)
+	defer cancel()
+	err := n.add(ctx, PeerConfig{ID: node.ID, Address: node.Address, Port: node.Port, NonVoter: !node.Voter})
+	switch {
+	case err == nil:
+		n.logger.Info("added a node that discovery shows", "added", node.ID, "address", node.Address, "voter", node.Voter)
+	case errors.Is(err, ErrNotLeader), errors.Is(err, ErrNoLeader), errors.Is(err, ErrNotStarted):
+	default:
+		n.logger.Warn("node that discovery shows was not added", "node", node.ID, "error", err)
 	}
 }
 

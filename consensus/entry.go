@@ -32,8 +32,8 @@ func (e entry) encode() []byte {
 	return append(encoded, e.data...)
 }
 
-// decodeEntry does not copy: the data is part of what it is given.
-func decodeEntry(encoded []byte) (entry, error) {
+// decodeEntry does not copy: the data is part of what it is given, and the name is the likely one if it is the same.
+func decodeEntry(encoded []byte, likely string) (entry, error) {
 	if len(encoded) == 0 {
 		return entry{}, errors.New("it is empty")
 	}
@@ -50,6 +50,9 @@ func decodeEntry(encoded []byte) (entry, error) {
 	if len(rest) == 0 || len(rest) < 1+int(rest[0]) {
 		return entry{}, errors.New("its type is cut off")
 	}
-	e.name, e.data = string(rest[1:1+int(rest[0])]), rest[1+int(rest[0]):]
+	e.name, e.data = likely, rest[1+int(rest[0]):]
+	if name := rest[1 : 1+int(rest[0])]; string(name) != likely {
+		e.name = string(name)
+	}
 	return e, nil
 }

@@ -103,7 +103,7 @@ func (n *Node) GetStats() Stats {
 	}
 	first, err := n.store.FirstIndex()
 	last, err2 := n.store.LastIndex()
-	if err == nil && err2 == nil && first > 0 {
+	if err == nil && err2 == nil && first > 0 && last >= first { // they are read one after the other
 		s.LogSize = last - first + 1
 	}
 	if succeeded := n.counters.succeeded.Load(); succeeded > 0 {

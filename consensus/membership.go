@@ -29,59 +29,91 @@ func (n *Node) add(ctx context.Context, peer PeerConfig) error {
 	if err := checkPeerAddress(peer.ID, peer.Address, peer.Port); err != nil {
 		return err
 	}
-	engine, release, err := n.changeMembers(ctx)
-	if err != nil {
+	server := raft.Server{ID: raft.ServerID(peer.ID), Address: raft.ServerAddress(peer.hostPort())}
+	err := n.changeMembers(ctx, func(engine *raft.Raft) error { return n.addWithoutVote(ctx, engine, server, peer.NonVoter) })
+	if err != nil || peer.NonVoter {
 		return err
 	}
-	defer release()
-	return n.addMember(ctx, engine, peer)
+	return n.promote(ctx, server)
 }
 
-func (n *Node) addMember(ctx context.Context, engine *raft.Raft, peer PeerConfig) error {
-	server := raft.Server{ID: raft.ServerID(peer.ID), Address: raft.ServerAddress(peer.hostPort())}
-	known := false
+// addWithoutVote adds a server that is no member yet. One that is a member without a vote may stay that only if it is to get one.
+func (n *Node) addWithoutVote(ctx context.Context, engine *raft.Raft, server raft.Server, nonVoter bool) error {
 	for _, member := range members(engine) {
 		switch {
 		case member.ID != server.ID && member.Address == server.Address:
 			return fmt.Errorf("%w: %s has the address %s", ErrPeerExists, member.ID, member.Address)
 		case member.ID == server.ID && member.Address != server.Address:
 			return fmt.Errorf("%w: %s, at %s; remove it first to change its address", ErrPeerExists, member.ID, member.Address)
-		case member.ID == server.ID && (member.Suffrage == raft.Voter || peer.NonVoter):
+		case member.ID == server.ID && (member.Suffrage == raft.Voter || nonVoter):
 			return fmt.Errorf("%w: %s", ErrPeerExists, member.ID)
 		case member.ID == server.ID:
-			known = true
+			return nil
 		}
 	}
-	if !known {
-		err := n.await(ctx, func() raft.Future { return engine.AddNonvoter(server.ID, server.Address, 0, 0) })
-		if err != nil {
-			return n.changeError(engine, "add "+peer.ID, err)
-		}
-	}
-	if peer.NonVoter {
-		return nil
-	}
-	if err := n.waitSynced(ctx, engine, server); err != nil {
-		return err
-	}
-	err := n.await(ctx, func() raft.Future { return engine.AddVoter(server.ID, server.Address, 0, 0) })
+	err := n.await(ctx, func() raft.Future { return engine.AddNonvoter(server.ID, server.Address, 0, 0) })
 	if err != nil {
-		return n.changeError(engine, "give a vote to "+peer.ID, err)
+		return n.changeError(engine, "add "+string(server.ID), err)
+	}
+	return nil
+}
+
+// promote gives a member its vote once it answers and has the whole log. Other changes go on meanwhile, since that may
+// take long.
+func (n *Node) promote(ctx context.Context, server raft.Server) error {
+	question := n.lease.Question()
+	for {
+		if err := n.waitSynced(ctx, server, question); err != nil {
+			return err
+		}
+		settled := false
+		err := n.changeMembers(ctx, func(engine *raft.Raft) error {
+			if synced, _ := n.lease.Synced(server.ID, question); !synced {
+				return nil // it has gone again meanwhile
+			}
+			settled = true
+			return n.giveVote(ctx, engine, server)
+		})
+		if settled || err != nil {
+			return err
+		}
+	}
+}
+
+func (n *Node) giveVote(ctx context.Context, engine *raft.Raft, server raft.Server) error {
+	member, err := findMember(engine, string(server.ID))
+	switch {
+	case err != nil:
+		return fmt.Errorf("it was removed before it had a vote: %w", err)
+	case member.Address != server.Address:
+		return fmt.Errorf("%w: %s, at %s; it was added again before it had a vote", ErrPeerExists, member.ID, member.Address)
+	case member.Suffrage == raft.Voter:
+		return nil // another call was faster
+	}
+	err = n.await(ctx, func() raft.Future { return engine.AddVoter(server.ID, server.Address, 0, 0) })
+	if err != nil {
+		return n.changeError(engine, "give a vote to "+string(server.ID), err)
 	}
 	return nil
 }
 
 // waitSynced waits until a member answers and has the whole log.
-func (n *Node) waitSynced(ctx context.Context, engine *raft.Raft, server raft.Server) error {
-	question := n.lease.Question()
+func (n *Node) waitSynced(ctx context.Context, server raft.Server, question uint64) error {
 	for {
 		lost := n.roles.change()
 		synced, changed := n.lease.Synced(server.ID, question)
+		engine, err := n.running()
+		if err != nil {
+			return err
+		}
 		if engine.State() != raft.Leader {
 			return fmt.Errorf("%s has been added without a vote: %w", server.ID, n.lostLeadership(engine))
 		}
 		if synced {
 			return nil
+		}
+		if _, err := findMember(engine, string(server.ID)); err != nil {
+			return fmt.Errorf("it was removed before it had a vote: %w", err)
 		}
 		select {
 		case <-changed:
@@ -95,15 +127,13 @@ func (n *Node) waitSynced(ctx context.Context, engine *raft.Raft, server raft.Se
 	}
 }
 
-// RemoveNode removes a member, which then gets no entries any more. It must be called at the leader; a leader that removes
-// itself steps down. It is refused with ErrInsufficientPeers if no majority of those who stay has been heard of.
+// RemoveNode removes a member, which then gets no entries any more. It must be called at the leader. It is refused with
+// ErrInsufficientPeers if no majority of those who stay has been heard of.
+//
+// A leader does not remove itself, since a cluster whose leader is lost before the others have heard of its removal may
+// never elect another one. It hands its leadership on instead and returns ErrNotLeader, which says whom to ask.
 func (n *Node) RemoveNode(ctx context.Context, id string) error {
-	engine, release, err := n.changeMembers(ctx)
-	if err != nil {
-		return err
-	}
-	defer release()
-	return n.removeMember(ctx, engine, id)
+	return n.changeMembers(ctx, func(engine *raft.Raft) error { return n.removeMember(ctx, engine, id) })
 }
 
 func (n *Node) removeMember(ctx context.Context, engine *raft.Raft, id string) error {
@@ -115,6 +145,12 @@ func (n *Node) removeMember(ctx context.Context, engine *raft.Raft, id string) e
 		if err := n.waitRemaining(ctx, engine, member.ID); err != nil {
 			return err
 		}
+	}
+	if id == n.config.nodeID {
+		if err := n.transfer(ctx, engine, ""); err != nil {
+			return fmt.Errorf("remove %s, which leads: %w", id, err)
+		}
+		return n.notLeader(engine)
 	}
 	err = n.await(ctx, func() raft.Future { return engine.RemoveServer(member.ID, 0, 0) })
 	if err != nil {
@@ -181,19 +217,20 @@ func (n *Node) checkRemaining(without raft.ServerID) error {
 	return nil
 }
 
-// changeMembers admits one change of the membership at a time, at the leader.
-func (n *Node) changeMembers(ctx context.Context) (*raft.Raft, func(), error) {
+// changeMembers makes one change of the membership at a time, at the leader.
+func (n *Node) changeMembers(ctx context.Context, change func(engine *raft.Raft) error) error {
 	engine, err := n.leading()
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
 	select {
 	case n.changing <- struct{}{}:
-		return engine, func() { <-n.changing }, nil
+		defer func() { <-n.changing }()
+		return change(engine)
 	case <-n.ending:
-		return nil, nil, ErrNotStarted
+		return ErrNotStarted
 	case <-ctx.Done():
-		return nil, nil, fmt.Errorf("another change of the membership is under way: %w", ctx.Err())
+		return fmt.Errorf("another change of the membership is under way: %w", ctx.Err())
 	}
 }
 
@@ -258,10 +295,10 @@ func (n *Node) transfer(ctx context.Context, engine *raft.Raft, id string) error
 		return err
 	}
 	err = n.await(ctx, func() raft.Future { return engine.LeadershipTransferToServer(server.ID, server.Address) })
-	if errors.Is(err, raft.ErrNotLeader) {
-		return n.notLeader(engine)
-	}
-	if err != nil {
+	switch {
+	case errors.Is(err, raft.ErrNotLeader), errors.Is(err, raft.ErrLeadershipTransferInProgress):
+		return n.applyError(engine, err)
+	case err != nil:
 		return fmt.Errorf("%w: hand leadership on: %w", ErrElectionTimeout, err)
 	}
 	for {
@@ -269,7 +306,7 @@ func (n *Node) transfer(ctx context.Context, engine *raft.Raft, id string) error
 		_, leader := engine.LeaderWithID()
 		switch {
 		case leader == "" || engine.CurrentTerm() == term:
-		case id == "" || leader == target:
+		case leader == target, id == "" && string(leader) != n.config.nodeID:
 			return nil
 		default:
 			return fmt.Errorf("%w: %s was elected instead of %s", ErrElectionTimeout, leader, target)

@@ -2,6 +2,7 @@ package consensus_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -81,14 +82,40 @@ func TestARemovedNodeDisturbsNobody(t *testing.T) {
 	require.ErrorIs(t, leader.RemoveNode(t.Context(), removed.ID()), consensus.ErrNodeNotFound)
 }
 
-func TestALeaderThatRemovesItselfStepsDown(t *testing.T) {
+func TestALeaderHandsItsOwnRemovalOn(t *testing.T) {
+	for _, size := range []int{2, 3} {
+		t.Run(fmt.Sprintf("%d voters", size), func(t *testing.T) {
+			c := startCluster(t, size)
+			leader := c.leader()
+			err := leader.RemoveNode(t.Context(), leader.ID())
+			var elsewhere *consensus.NotLeaderError
+			require.ErrorAs(t, err, &elsewhere)
+			require.NotEqual(t, leader.ID(), elsewhere.LeaderID)
+			require.False(t, leader.IsLeader())
+			require.True(t, consensus.IsRetryable(err))
+
+			next := c.nodes[elsewhere.LeaderID]
+			require.NoError(t, next.RemoveNode(t.Context(), leader.ID()))
+			require.Len(t, next.GetClusterInfo().Nodes, size-1)
+			require.NoError(t, next.Apply(t.Context(), kv.Set("k", "v")))
+		})
+	}
+}
+
+func TestOtherChangesGoOnWhileANewNodeDoesNotAnswer(t *testing.T) {
 	c := startCluster(t, 3)
 	leader := c.leader()
-	require.NoError(t, leader.RemoveNode(t.Context(), leader.ID()))
-	delete(c.nodes, leader.ID())
-	require.NotEqual(t, leader.ID(), c.leader().ID())
-	require.False(t, leader.IsLeader())
-	require.Len(t, c.leader().GetClusterInfo().Nodes, 2)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	slow := make(chan error, 1)
+	go func() { slow <- leader.AddNode(ctx, "n9", "nobody", testPort) }()
+	require.Eventually(t, func() bool { return len(leader.GetClusterInfo().Nodes) == 4 }, 5*time.Second, time.Millisecond)
+
+	c.start("n4", consensus.WithPeers(nil), consensus.WithJoin())
+	require.NoError(t, leader.AddNode(t.Context(), "n4", "n4", testPort))
+	require.NoError(t, leader.RemoveNode(t.Context(), c.follower().ID()))
+	require.NoError(t, leader.RemoveNode(t.Context(), "n9"))
+	require.ErrorIs(t, <-slow, consensus.ErrNodeNotFound, "it says so at once")
 }
 
 func TestTheLastMajorityIsNotRemoved(t *testing.T) {
@@ -197,6 +224,20 @@ func TestNodesThatDiscoveryShowsAreAddedAndRemovedOnlyIfWanted(t *testing.T) {
 	require.Eventually(t, func() bool { return third.GetLeader() == "n1" }, 10*time.Second, time.Millisecond)
 	require.Equal(t, consensus.RoleNonVoter, third.GetRole())
 	require.Len(t, leader.GetClusterInfo().Nodes, 3, "n2 is not shown any more and stays")
+}
+
+func TestANodeOnTheListThatDoesNotAnswerHoldsUpNobody(t *testing.T) {
+	c := newCluster(t, "n1")
+	list, err := static.New()
+	require.NoError(t, err)
+	leader := c.start("n1", consensus.WithDiscovery(list))
+	require.Equal(t, leader, c.leader())
+	require.NoError(t, list.Update([]discovery.Node{discovered("gone1", true), discovered("gone2", true), discovered("n1", true)}))
+	require.Eventually(t, func() bool { return len(ids(leader)) == 3 }, 5*time.Second, time.Millisecond)
+	second := c.start("n2", consensus.WithPeers(nil), consensus.WithJoin())
+	require.NoError(t, list.Update([]discovery.Node{discovered("gone1", true), discovered("gone2", true), discovered("n1", true), discovered("n2", true)}))
+	require.Eventually(t, func() bool { return second.GetRole() == consensus.RoleFollower }, 5*time.Second, time.Millisecond,
+		"it has its vote long before anybody gives the others up")
 }
 
 func discovered(id string, voter bool) discovery.Node {

@@ -45,7 +45,7 @@ type Node struct {
 	cancel      context.CancelFunc
 	tasks       sync.WaitGroup
 
-	waiters  waiters
+	commands *commands
 	counters counters
 	reported atomic.Uint64 // the largest index that was ever said to be applied
 }
@@ -68,7 +68,7 @@ func New(options ...Option) (*Node, error) {
 		ending:      make(chan struct{}),
 		done:        make(chan struct{}),
 	}
-	n.waiters = waiters{next: make(chan func()), ending: n.ending}
+	n.commands = newCommands()
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	return n, nil
 }
@@ -205,6 +205,14 @@ func (n *Node) spawn(f func()) {
 	}
 }
 
+// ended is what calls get that the end of the node has cut off.
+func (n *Node) ended() error {
+	if err := n.Err(); err != nil {
+		return fmt.Errorf("%w: %w", ErrNotStarted, err)
+	}
+	return ErrNotStarted
+}
+
 // running returns the engine, or an error that says that there is none.
 func (n *Node) running() (*raft.Raft, error) {
 	engine := n.engine.Load()
@@ -213,10 +221,7 @@ func (n *Node) running() (*raft.Raft, error) {
 	}
 	select {
 	case <-n.ending:
-		if err := n.Err(); err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrNotStarted, err)
-		}
-		return nil, ErrNotStarted
+		return nil, n.ended()
 	default:
 		return engine, nil
 	}

@@ -59,8 +59,9 @@ func WithJoin() Option { return func(c *config) { c.join = true } }
 // that the value is checked and otherwise without effect; see [Node.Timing] for what is in force.
 func WithHeartbeatInterval(d time.Duration) Option { return func(c *config) { c.heartbeat = d } }
 
-// WithElectionTimeoutMin sets the least time without a leader after which a node stands for election; 500 ms. It must be the same
-// on all nodes: what IsLeader promises rests on it. To lower it, stop all nodes for the longer time first.
+// WithElectionTimeoutMin sets the least time without a leader after which a node stands for election; 500 ms. Nodes
+// may have different ones, as while it is being changed: each gives no vote for as long as the leader it has answered asks,
+// also after it has been started again.
 func WithElectionTimeoutMin(d time.Duration) Option { return func(c *config) { c.electionMin = d } }
 
 // WithElectionTimeoutMax sets the most; twice the least. The engine draws between once and twice the least, see

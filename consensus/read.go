@@ -51,7 +51,7 @@ func (n *Node) Read(ctx context.Context, query any) (any, error) {
 	case <-ctx.Done():
 		return nil, fmt.Errorf("entry %d is committed and not yet applied: %w", index, ctx.Err())
 	case <-n.ending:
-		return nil, ErrNotStarted
+		return nil, n.ended()
 	}
 	return n.query(query)
 }
@@ -92,7 +92,7 @@ func (n *Node) readPoint(ctx context.Context) (uint64, error) {
 	case <-ctx.Done():
 		return 0, fmt.Errorf("%w: %w", ErrNoQuorum, ctx.Err())
 	case <-n.ending:
-		return 0, ErrNotStarted
+		return 0, n.ended()
 	}
 }
 
@@ -186,7 +186,7 @@ func (n *Node) confirmLeadership(engine *raft.Raft, term, question uint64) error
 		case <-changed:
 		case <-lost:
 		case <-n.ending:
-			return ErrNotStarted
+			return n.ended()
 		}
 	}
 }

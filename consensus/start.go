@@ -50,6 +50,8 @@ func (n *Node) start(ctx context.Context) error {
 	if err := n.Err(); err != nil {
 		return err
 	}
+	n.spawn(func() { n.commands.submit(engine, n.engineEnded) })
+	n.spawn(func() { n.commands.wait(n.engineEnded) })
 	n.spawn(func() { n.follow(engine) })
 	n.spawn(func() { n.confirmReads(engine) })
 	return n.startDiscovery(ctx, engine)
@@ -108,6 +110,10 @@ func storageError(doing string, err error) error {
 
 // openTransport binds the address. A node that has data may have answered a leader just before it ended.
 func (n *Node) openTransport(hasData bool) error {
+	promises, holdBack, err := newPromises(n.store, n.config.electionMin, hasData)
+	if err != nil {
+		return n.startError(err)
+	}
 	t := n.config.transport
 	if t == nil {
 		t = tcp.New(tcp.Options{})
@@ -135,13 +141,26 @@ func (n *Node) openTransport(hasData bool) error {
 		Self:            raft.ServerID(n.config.nodeID),
 		ElectionTimeout: n.config.electionMin,
 		Voters:          n.voters,
-		HoldBack:        hasData,
+		HoldBack:        holdBack,
+		Remember:        promises.remember,
 		Screen:          n.screenInstall,
 		Steady:          n.follows,
 		Trim:            n.trimApplied,
 	})
 	n.closers = append(n.closers, n.lease.Close)
+	if holdBack > n.config.electionMin {
+		n.logger.Info("the node gives no votes yet, because it may have promised so before it ended", "for", holdBack)
+		n.spawn(func() { n.lowerPromise(promises, holdBack) })
+	}
 	return nil
+}
+
+func (n *Node) lowerPromise(promises *promises, after time.Duration) {
+	select {
+	case <-time.After(after):
+		_ = promises.lower() // the node has been stopped if it cannot write
+	case <-n.ending:
+	}
 }
 
 // voters are those of the newest membership. There are none before the engine runs.
@@ -221,6 +240,8 @@ func (n *Node) engineConfig() *raft.Config {
 	c.LeaderLeaseTimeout = n.config.electionMin
 	c.CommitTimeout = min(c.CommitTimeout, n.config.electionMin/10)
 	c.MaxAppendEntries = maxAppendEntries
+	// Commands come from one goroutine. Without a buffer the engine would find one of them at a time, and sync each alone.
+	c.BatchApplyCh = true
 	c.SnapshotInterval = n.config.snapshotInterval
 	c.SnapshotThreshold = n.config.snapshotThreshold
 	c.TrailingLogs = n.config.trailingLogs

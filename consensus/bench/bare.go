@@ -41,6 +41,7 @@ func engineConfig(id string) *raft.Config {
 	c.ElectionTimeout = loadElection
 	c.LeaderLeaseTimeout = loadElection
 	c.MaxAppendEntries = 64
+	c.BatchApplyCh = true
 	c.SnapshotInterval = rarely
 	c.ShutdownOnRemove = false
 	c.NoLegacyTelemetry = true

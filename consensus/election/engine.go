@@ -69,7 +69,7 @@ func newEngine(c Config, members membership, inner transport.Endpoint, peers *pe
 		Self:            raft.ServerID(g.self.ID),
 		ElectionTimeout: c.ElectionTimeout,
 		Voters:          g.voters,
-		HoldBack:        true, // after a first start it costs nothing: the others wait as long before they ask
+		HoldBack:        c.ElectionTimeout, // after a first start it costs nothing: the others wait as long before they ask
 	})
 	return g
 }

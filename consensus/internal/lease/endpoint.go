@@ -13,13 +13,17 @@ import (
 // Options say whose endpoint it is.
 type Options struct {
 	Self raft.ServerID
-	// ElectionTimeout is the least time without a leader after which a node of the cluster stands for election.
+	// ElectionTimeout is the least time without a leader after which this node stands for election, and what it asks of
+	// others when it leads: that they withhold their votes for as long. They do so for the longer one of theirs and its.
 	ElectionTimeout time.Duration
 	// Voters returns those of the newest membership, committed or not, as Raft demands. It may be called by any goroutine.
 	Voters func() []raft.ServerID
-	// HoldBack withholds votes for ElectionTimeout from now on: the node has data, so it may have answered a leader
-	// just before it ended.
-	HoldBack bool
+	// HoldBack is for how long votes are withheld from now on: the node has data, so it may have answered a leader just
+	// before it ended.
+	HoldBack time.Duration
+	// Remember returns once it is on stable storage that this node promises its silence for as long; nil if the nodes of the
+	// cluster never have different time-outs.
+	Remember func(time.Duration) error
 	// Screen may answer requests that are neither votes nor heartbeats, and says whether it has; nil if there is nothing to be
 	// screened. It is called in the order in which the engine takes them, and may ask the engine itself.
 	Screen func(raft.RPC, Ask) bool
@@ -256,7 +260,7 @@ func (e *Endpoint) AppendEntries(id raft.ServerID, target raft.ServerAddress, re
 	}
 	sent, marked := e.leader.beat()
 	*response = raft.AppendEntriesResponse{}
-	err := e.Endpoint.AppendEntries(id, target, stamped(request, sent.number, marked), response)
+	err := e.Endpoint.AppendEntries(id, target, stamp{marked, sent.number, e.voter.timeout}.on(request), response)
 	if err == nil && response.Success && response.Term == request.Term {
 		e.leader.answered(id, request.Term, sent)
 	}

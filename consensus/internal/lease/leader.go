@@ -96,6 +96,7 @@ func (l *leaderSide) fellBehind(id raft.ServerID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.synced, id)
+	l.tell()
 }
 
 // forget drops what was known of earlier terms. The caller holds mu.
@@ -211,7 +212,7 @@ func (e *Endpoint) Synced(id raft.ServerID, question uint64) (bool, <-chan struc
 var ErrNoTarget = errors.New("the voter that leadership is to go to does not answer")
 
 // HandOn gives the lease up and returns once a majority of the voters knows, with the voter that leadership can go to: the
-// one with the given ID, or for an empty ID the one that has answered last. beatNow makes the engine send heartbeats at
+// one with the given ID, or for an empty ID one that has all entries and has answered last. beatNow makes the engine send heartbeats at
 // once. The caller then has the engine transfer leadership, and calls release when that has come to an end, one way or
 // the other.
 func (e *Endpoint) HandOn(ctx context.Context, term uint64, id raft.ServerID, beatNow func()) (target raft.ServerID, release func(), err error) {
@@ -249,17 +250,23 @@ func (l *leaderSide) unmark() {
 	l.marking--
 }
 
-// target returns the voter that has answered the newest heartbeat since a question.
+// target returns the voter that has answered the newest heartbeat since a question: one that has all entries, unless none
+// has. Leadership does not pass before the target has them, and nothing is committed until then.
 func (l *leaderSide) target(term, question uint64, id raft.ServerID) (raft.ServerID, bool) {
-	voters := l.voters()
+	eligible := slices.DeleteFunc(slices.Clone(l.voters()), func(voter raft.ServerID) bool {
+		return voter == l.self || id != "" && voter != id
+	})
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if term != l.term {
 		return "", false
 	}
+	if slices.ContainsFunc(eligible, func(voter raft.ServerID) bool { return l.synced[voter] }) {
+		eligible = slices.DeleteFunc(eligible, func(voter raft.ServerID) bool { return !l.synced[voter] })
+	}
 	best, target := question, raft.ServerID("")
-	for _, voter := range voters {
-		if voter != l.self && (id == "" || voter == id) && l.heard[voter].number > best {
+	for _, voter := range eligible {
+		if l.heard[voter].number > best {
 			best, target = l.heard[voter].number, voter
 		}
 	}

@@ -56,8 +56,17 @@ func granting(term uint64) func(raft.ServerID, *raft.AppendEntriesRequest) (*raf
 
 func newEndpoint(t *testing.T, w *wire, hold bool, voters ...raft.ServerID) *Endpoint {
 	t.Helper()
+	o := Options{Self: "n1", ElectionTimeout: timeout, Voters: func() []raft.ServerID { return voters }}
+	if hold {
+		o.HoldBack = timeout
+	}
+	return open(t, w, o)
+}
+
+func open(t *testing.T, w *wire, o Options) *Endpoint {
+	t.Helper()
 	w.consumer = make(chan raft.RPC)
-	e := New(w, Options{Self: "n1", ElectionTimeout: timeout, Voters: func() []raft.ServerID { return voters }, HoldBack: hold})
+	e := New(w, o)
 	t.Cleanup(func() { require.NoError(t, e.Close()) })
 	return e
 }
@@ -185,7 +194,7 @@ func granted(t *testing.T, answer raft.RPCResponse) bool {
 }
 
 func heartbeat(w *wire, term, number uint64, marked bool) error {
-	return ask(w, stamped(&raft.AppendEntriesRequest{Term: term}, number, marked)).Error
+	return ask(w, stamp{marked: marked, number: number}.on(&raft.AppendEntriesRequest{Term: term})).Error
 }
 
 func TestNoVoteIsGivenForATimeoutAfterAnAnsweredHeartbeat(t *testing.T) {
@@ -216,6 +225,48 @@ func TestNoVoteIsGivenForATimeoutAfterAStartWithData(t *testing.T) {
 		time.Sleep(timeout)
 		require.True(t, granted(t, ask(w, &raft.RequestVoteRequest{Term: 6})))
 	})
+}
+
+func TestAVoteIsWithheldForAsLongAsTheLeaderAsks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var beat *raft.AppendEntriesRequest
+		leader := open(t, &wire{answer: func(_ raft.ServerID, request *raft.AppendEntriesRequest) (*raft.AppendEntriesResponse, error) {
+			beat = request
+			return nil, errors.New("lost")
+		}}, Options{Self: "n2", ElectionTimeout: 3 * timeout})
+		require.Error(t, beatTo(leader, "n1"))
+
+		var remembered []time.Duration
+		w := &wire{}
+		e := open(t, w, Options{Self: "n1", ElectionTimeout: timeout, Remember: func(promise time.Duration) error {
+			remembered = append(remembered, promise)
+			return nil
+		}})
+		engine(t, e)
+		require.NoError(t, ask(w, beat).Error)
+		require.Equal(t, []time.Duration{3 * timeout}, remembered)
+		time.Sleep(3*timeout - time.Nanosecond)
+		require.False(t, granted(t, ask(w, &raft.RequestVoteRequest{Term: 6})))
+		time.Sleep(time.Nanosecond)
+		require.True(t, granted(t, ask(w, &raft.RequestVoteRequest{Term: 6})))
+	})
+}
+
+func TestAPromiseThatCannotBeRememberedIsNotMade(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		full := errors.New("disk is full")
+		w := &wire{}
+		e := open(t, w, Options{Self: "n1", ElectionTimeout: timeout, Remember: func(time.Duration) error { return full }})
+		engine(t, e)
+		require.ErrorIs(t, heartbeat(w, 5, 1, false), full)
+		require.True(t, granted(t, ask(w, &raft.RequestVoteRequest{Term: 6})))
+	})
+}
+
+func TestAStampThatAsksForTooMuchIsBounded(t *testing.T) {
+	read := readStamp(stamp{promise: 1000 * time.Hour}.on(&raft.AppendEntriesRequest{}))
+	require.Equal(t, LongestPromise, read.promise)
+	require.Zero(t, readStamp(&raft.AppendEntriesRequest{Leader: []byte("another engine's")})) //nolint:staticcheck // see on
 }
 
 func TestNoHeartbeatIsAnsweredWhileAVoteIsGivenNorAfterOneForALaterTerm(t *testing.T) {
@@ -268,7 +319,7 @@ func TestAHeartbeatGoesPastTheQueueOnlyToAFollowerOfItsTerm(t *testing.T) {
 		engine(t, e)
 		send := func(term uint64) {
 			answers := make(chan raft.RPCResponse, 1)
-			w.handle(raft.RPC{Command: stamped(&raft.AppendEntriesRequest{Term: term}, 1, false), RespChan: answers})
+			w.handle(raft.RPC{Command: stamp{number: 1}.on(&raft.AppendEntriesRequest{Term: term}), RespChan: answers})
 			require.NoError(t, (<-answers).Error)
 		}
 		send(5)
@@ -356,7 +407,7 @@ func TestHandingOnGivesTheLeaseUpUntilHeartbeatsSentAfterItsEndAreAnswered(t *te
 	synctest.Test(t, func(t *testing.T) {
 		var marks []bool
 		w := &wire{answer: func(_ raft.ServerID, request *raft.AppendEntriesRequest) (*raft.AppendEntriesResponse, error) {
-			_, marked := readStamp(request)
+			marked := readStamp(request).marked
 			marks = append(marks, marked)
 			return &raft.AppendEntriesResponse{Term: 5, Success: true}, nil
 		}}
@@ -421,6 +472,35 @@ func TestLeadershipIsHandedOnlyToAVoterThatAnswers(t *testing.T) {
 		require.ErrorIs(t, err, ErrNoTarget)
 		require.NoError(t, beatTo(e, "n3"))
 		require.True(t, e.Leading(5), "the lease comes back")
+	})
+}
+
+func TestLeadershipIsHandedToAVoterThatHasAllEntriesIfThereIsOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEndpoint(t, &wire{answer: granting(5)}, false, "n1", "n2", "n3", "n4")
+		handOn := func() raft.ServerID {
+			target, release, err := e.HandOn(t.Context(), 5, "", func() {
+				require.NoError(t, beatTo(e, "n2"))
+				require.NoError(t, beatTo(e, "n3")) // the newest answer
+			})
+			require.NoError(t, err)
+			release()
+			return target
+		}
+		require.EqualValues(t, "n3", handOn(), "none has them")
+		e.leader.caughtUp("n2")
+		require.EqualValues(t, "n2", handOn())
+		e.leader.fellBehind("n2")
+		require.EqualValues(t, "n3", handOn())
+
+		e.leader.caughtUp("n4")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, _, err := e.HandOn(ctx, 5, "", func() {
+			require.NoError(t, beatTo(e, "n2"))
+			require.NoError(t, beatTo(e, "n3"))
+		})
+		require.ErrorIs(t, err, ErrNoTarget, "n4 has them and does not answer")
 	})
 }
 

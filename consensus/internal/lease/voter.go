@@ -3,6 +3,7 @@ package lease
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -16,7 +17,8 @@ var (
 
 // voterSide keeps the promise that is in an answered heartbeat.
 type voterSide struct {
-	timeout time.Duration
+	timeout  time.Duration
+	remember func(time.Duration) error
 
 	mu       sync.Mutex
 	promised time.Time // until when no vote is given
@@ -29,10 +31,8 @@ type voterSide struct {
 }
 
 func (v *voterSide) init(options Options) {
-	v.timeout = options.ElectionTimeout
-	if options.HoldBack {
-		v.promised = time.Now().Add(v.timeout)
-	}
+	v.timeout, v.remember = options.ElectionTimeout, options.Remember
+	v.promised = time.Now().Add(options.HoldBack)
 }
 
 // withholds says whether a vote must not be given now.
@@ -91,7 +91,13 @@ func (v *voterSide) answer(request *raft.AppendEntriesRequest, answer raft.RPCRe
 	if !ok || answer.Error != nil || !response.Success {
 		return answer
 	}
-	number, marked := readStamp(request)
+	asked := readStamp(request)
+	promise := max(v.timeout, asked.promise)
+	if v.remember != nil {
+		if err := v.remember(promise); err != nil {
+			return raft.RPCResponse{Error: fmt.Errorf("remember a promise: %w", err)}
+		}
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.voting > 0 || request.Term < v.voted {
@@ -100,33 +106,48 @@ func (v *voterSide) answer(request *raft.AppendEntriesRequest, answer raft.RPCRe
 	if request.Term > v.term {
 		v.term, v.number, v.released = request.Term, 0, false
 	}
-	if request.Term == v.term && number >= v.number {
+	if request.Term == v.term && asked.number >= v.number {
 		// One that was overtaken does not undo a mark, nor set one again.
-		v.number, v.released = number, marked
+		v.number, v.released = asked.number, asked.marked
 	}
-	v.promised = time.Now().Add(v.timeout)
+	// What was promised to leaders of earlier terms is over: who gave this one their votes kept it.
+	v.promised = time.Now().Add(promise)
 	return answer
 }
 
-// A heartbeat is stamped in a field that only versions of the engine that are long gone have read: a byte that says
-// whether it is marked, and the number of the heartbeat.
-const stampSize = 9
+// stamp is in each heartbeat, in a field that only versions of the engine that are long gone have read.
+type stamp struct {
+	marked  bool          // the leader hands its leadership on
+	number  uint64        // of the heartbeat
+	promise time.Duration // for how long no votes are to be given
+}
 
-// stamped returns a copy of a heartbeat with a stamp.
-func stamped(request *raft.AppendEntriesRequest, number uint64, marked bool) *raft.AppendEntriesRequest {
-	stamp := make([]byte, 1, stampSize)
-	if marked {
-		stamp[0] = 1
+const (
+	stampSize = 17
+	// LongestPromise is more than any node asks for. It keeps a damaged stamp from silencing a node for years.
+	LongestPromise = time.Hour
+)
+
+// on returns a copy of a heartbeat with the stamp.
+func (s stamp) on(request *raft.AppendEntriesRequest) *raft.AppendEntriesRequest {
+	field := make([]byte, 1, stampSize)
+	if s.marked {
+		field[0] = 1
 	}
+	field = binary.BigEndian.AppendUint64(field, s.number)
 	beat := *request
-	beat.Leader = binary.BigEndian.AppendUint64(stamp, number) //nolint:staticcheck // that nobody else uses it any more is what it is chosen for
+	beat.Leader = binary.BigEndian.AppendUint64(field, uint64(s.promise)) //nolint:staticcheck // that nobody else uses the field any more is what it is chosen for
 	return &beat
 }
 
-func readStamp(request *raft.AppendEntriesRequest) (number uint64, marked bool) {
-	stamp := request.Leader //nolint:staticcheck // see stamped
-	if len(stamp) != stampSize {
-		return 0, false
+func readStamp(request *raft.AppendEntriesRequest) stamp {
+	field := request.Leader //nolint:staticcheck // see on
+	if len(field) != stampSize {
+		return stamp{}
 	}
-	return binary.BigEndian.Uint64(stamp[1:]), stamp[0] == 1
+	return stamp{
+		marked:  field[0] == 1,
+		number:  binary.BigEndian.Uint64(field[1:]),
+		promise: time.Duration(min(binary.BigEndian.Uint64(field[9:]), uint64(LongestPromise))),
+	}
 }

@@ -1,0 +1,47 @@
+package consensus
+
+import (
+	"context"
+	"testing"
+
+	"github.com/hashicorp/raft"
+	"github.com/stretchr/testify/require"
+)
+
+func TestACommandThatTheEngineHasNotTakenIsNotUnknown(t *testing.T) {
+	c := newCommands() // nobody submits
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := c.do(ctx, []byte("command"))
+	require.ErrorIs(t, err, errBusy)
+	require.ErrorIs(t, err, context.Canceled)
+	require.Empty(t, c.queue, "nor will the engine get it")
+	require.NotErrorIs(t, (&Node{}).applyError(nil, err), ErrUnknownOutcome)
+}
+
+func TestACommandThatIsOnItsWayCannotBeWithdrawn(t *testing.T) {
+	c := newCommands()
+	ctx, cancel := context.WithCancel(t.Context())
+	taken := make(chan struct{})
+	go func() {
+		<-c.wanted
+		c.mu.Lock()
+		c.queue = nil // as submit takes it
+		c.mu.Unlock()
+		cancel()
+		close(taken)
+	}()
+	_, err := c.do(ctx, []byte("command"))
+	<-taken
+	require.ErrorIs(t, err, context.Canceled)
+	require.NotErrorIs(t, err, errBusy)
+}
+
+func TestNoCommandWaitsForAnEngineThatHasEnded(t *testing.T) {
+	c := newCommands()
+	ended := make(chan struct{})
+	close(ended)
+	c.submit(nil, ended)
+	_, err := c.do(t.Context(), []byte("command"))
+	require.ErrorIs(t, err, raft.ErrRaftShutdown)
+}
