@@ -58,12 +58,13 @@ func (m *member) start() error {
 	w := m.world
 	m.starts++
 	p := &process{world: w, member: m, number: m.starts, disk: m.disk.open(), ended: make(chan struct{})}
+	election := m.election()
 	p.witness = newWitness(p, w.ledger, w.diceFor("machine "+p.name()), w.weatherNow())
 	options := []consensus.Option{
 		consensus.WithNodeID(m.id), consensus.WithClusterID("simulated"), consensus.WithBindAddress(m.id, port),
 		consensus.WithAPIAddress("http://" + m.id), consensus.WithStateMachine(p.witness), consensus.WithStorage(p.disk),
 		consensus.WithTransport(p), consensus.WithLogger(w.trace.logger(p.name(), func(message string, attributes map[string]string) { w.monitor.heard(p, message, attributes) })),
-		consensus.WithElectionTimeoutMin(w.cluster.Election), consensus.WithElectionTimeoutMax(2 * w.cluster.Election),
+		consensus.WithElectionTimeoutMin(election), consensus.WithElectionTimeoutMax(2 * election),
 		consensus.WithSnapshotInterval(w.cluster.SnapshotEvery), consensus.WithSnapshotThreshold(w.cluster.Threshold), consensus.WithTrailingLogs(w.cluster.Trailing),
 		consensus.WithOnRoleChange(func(from, to consensus.Role) { w.monitor.role(p, from, to) }),
 		consensus.WithOnLeaderChange(func(leader string, term uint64) { w.monitor.leaderChange(p, leader, term) }),
@@ -87,11 +88,21 @@ func (m *member) start() error {
 		p.bury()
 		return err
 	}
-	w.trace.add(p.name(), "starts")
+	w.trace.add(p.name(), "starts, election time-out %v", election)
 	m.current.Store(p)
 	w.monitor.note(p)
 	p.watching.Go(p.watch)
 	return nil
+}
+
+// election is the least election time-out of the next process.
+func (m *member) election() time.Duration {
+	w := m.world
+	if !w.options.Weather.uneven {
+		return w.cluster.Election
+	}
+	d := w.diceFor(fmt.Sprintf("election %s.%d", m.id, m.starts))
+	return time.Duration(pick(d, 1, 1, 2, 4)) * w.cluster.Election
 }
 
 // watch waits for the node to end.

@@ -98,7 +98,9 @@ func bridge(ctx context.Context, w *world, d *dice) {
 }
 
 // minority leaves the leader with all who have no vote, or may have none any more, and with fewer than half of those who have.
+// A leader that has been away from them needs a while until it talks to all again.
 func minority(ctx context.Context, w *world, d *dice) {
+	pause(ctx, d.between(0, 3*time.Second))
 	here := []string{w.target(d)}
 	voters := 0
 	for _, m := range w.members {
@@ -167,6 +169,35 @@ func (w *world) crashed(ctx context.Context, d *dice, ids []string) {
 		m.startAgain(ctx)
 		m.free()
 		pause(ctx, d.between(0, 200*time.Millisecond))
+	}
+}
+
+// forgetful parts one node from the leader, or all, and has the others end and start again, over and over. They forget what they have
+// promised the leader, unless it is on their disks, while the first one asks for their votes.
+func forgetful(ctx context.Context, w *world, d *dice) {
+	l := w.target(d)
+	others := shuffled(d, w.others(l))
+	away, again := others[:1], others[1:]
+	if d.chance(0.3) { // all of them
+		away, again = others, others
+	}
+	w.trace.add("network", "%s does not reach %v, and %v end and start again", l, away, again)
+	restore := w.network.cut(between([]string{l}, away, true)...)
+	defer restore()
+	for range 1 + d.upTo(8) {
+		pause(ctx, d.between(0, 2*w.cluster.Election))
+		if ctx.Err() != nil {
+			return
+		}
+		for _, id := range again {
+			if m := w.member(id); m.claim() {
+				if m.running() {
+					m.crash()
+					m.startAgain(ctx)
+				}
+				m.free()
+			}
+		}
 	}
 }
 

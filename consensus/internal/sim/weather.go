@@ -24,6 +24,7 @@ type Weather struct {
 	operator bool // members are added, promoted and removed
 	handover bool // leadership is handed over
 	pictures bool // snapshots all the time
+	uneven   bool // each start of a node has an election time-out of its own
 }
 
 func fair(name string) Weather {
@@ -55,6 +56,7 @@ func Weathers() []Weather {
 			w.troubles, w.pictures = []trouble{lonelyLeader, lonelyNode, crash}, true
 		}),
 		with("crashes", func(w *Weather) { w.troubles = []trouble{crash, crash, crashAll, restart} }),
+		with("forgetful", func(w *Weather) { w.troubles = []trouble{forgetful} }),
 		with("slow-disks", func(w *Weather) { w.stalls, w.stall = 0.02, 700*time.Millisecond }),
 		with("bad-disks", func(w *Weather) { w.troubles = []trouble{badDisk, crash} }),
 		with("slow-machines", func(w *Weather) {
@@ -62,6 +64,10 @@ func Weathers() []Weather {
 			w.troubles, w.handover = []trouble{lonelyLeader}, true
 		}),
 		with("freezes", func(w *Weather) { w.troubles = []trouble{freezeLeader, freezeLeader, freezeNode} }),
+		with("uneven", func(w *Weather) {
+			w.uneven, w.handover = true, true
+			w.troubles = []trouble{lonelyLeader, lonelyNode, crash, restart, freezeLeader, forgetful}
+		}),
 		with("members", func(w *Weather) { w.operator, w.troubles = true, []trouble{crash, lonelyNode, lonelyLeader} }),
 		with("handovers", func(w *Weather) { w.handover, w.troubles = true, []trouble{lonelyLeader} }),
 		with("snapshots", func(w *Weather) {
@@ -74,8 +80,8 @@ func Weathers() []Weather {
 			w.thinks, w.thinking = 0.05, 40*time.Millisecond
 			w.operator, w.handover = true, true
 			w.troubles = []trouble{
-				halves, lonelyLeader, lonelyNode, bridge, minority, mute, deaf, oneWay, crash, crash, crashAll, restart, badDisk,
-				freezeLeader, freezeNode,
+				halves, lonelyLeader, lonelyNode, bridge, minority, mute, deaf, oneWay, crash, crash, crashAll, restart, forgetful,
+				badDisk, freezeLeader, freezeNode,
 			}
 		}),
 	}
