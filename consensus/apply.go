@@ -87,14 +87,12 @@ func (n *Node) checkCommand(command Command) error {
 // applyError tells what certainly has not happened from what is not known.
 func (n *Node) applyError(engine *raft.Raft, err error) error {
 	switch {
-	case errors.Is(err, errBusy):
+	case errors.Is(err, errBusy), errors.Is(err, errHandingOn):
 		return err
 	case errors.Is(err, raft.ErrRaftShutdown):
 		err = n.ended()
 	case errors.Is(err, raft.ErrNotLeader):
 		return n.notLeader(engine)
-	case errors.Is(err, raft.ErrLeadershipTransferInProgress):
-		return fmt.Errorf("%w: leadership is being handed on", ErrNoLeader)
 	case errors.Is(err, raft.ErrLeadershipLost):
 		return &UnknownOutcomeError{Err: fmt.Errorf("leadership was lost before a majority had the command: %w", ErrNoQuorum)}
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/hashicorp/raft"
 )
@@ -21,6 +22,7 @@ type commands struct {
 	wanted chan struct{} // tells submit; has room for one
 	handed chan *queued  // what it has got
 	spare  sync.Pool     // of *queued
+	held   atomic.Bool   // while leadership is handed on, the engine gets none
 }
 
 // queued is a command that somebody waits for.
@@ -108,6 +110,10 @@ func (c *commands) submit(engine *raft.Raft, engineEnded <-chan struct{}) {
 		batch, c.queue, c.ended = c.queue, batch[:0], ended
 		c.mu.Unlock()
 		for _, next := range batch {
+			if c.held.Load() {
+				next.answer <- errHandingOn
+				continue
+			}
 			next.future = engine.Apply(next.encoded, 0)
 			c.handed <- next
 		}

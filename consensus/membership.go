@@ -2,7 +2,6 @@ package consensus
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -147,7 +146,7 @@ func (n *Node) removeMember(ctx context.Context, engine *raft.Raft, id string) e
 		}
 	}
 	if id == n.config.nodeID {
-		if err := n.transfer(ctx, engine, ""); err != nil {
+		if err := n.handOver(ctx, engine, ""); err != nil {
 			return fmt.Errorf("remove %s, which leads: %w", id, err)
 		}
 		return n.notLeader(engine)
@@ -226,6 +225,9 @@ func (n *Node) changeMembers(ctx context.Context, change func(engine *raft.Raft)
 	select {
 	case n.changing <- struct{}{}:
 		defer func() { <-n.changing }()
+		if n.commands.held.Load() {
+			return errHandingOn
+		}
 		return change(engine)
 	case <-n.ending:
 		return ErrNotStarted
@@ -248,89 +250,4 @@ func (n *Node) leading() (*raft.Raft, error) {
 
 func (n *Node) changeError(engine *raft.Raft, doing string, err error) error {
 	return fmt.Errorf("%s: %w", doing, n.applyError(engine, err))
-}
-
-// TransferLeadership hands leadership to a voter and returns once that one leads; an empty ID means the one that is most up
-// to date. It must be called at the leader. Nobody is the leader meanwhile. The error is ErrElectionTimeout if the
-// other one was not elected in time.
-func (n *Node) TransferLeadership(ctx context.Context, id string) error {
-	engine, err := n.leading()
-	if err != nil {
-		return err
-	}
-	if id == n.config.nodeID {
-		return nil
-	}
-	if id != "" {
-		member, err := findMember(engine, id)
-		if err != nil {
-			return err
-		}
-		if member.Suffrage != raft.Voter {
-			return fmt.Errorf("%w: %s has no vote", ErrInsufficientPeers, id)
-		}
-	}
-	if len(voters(engine)) < 2 {
-		return fmt.Errorf("%w: there is no other voter", ErrInsufficientPeers)
-	}
-	return n.transfer(ctx, engine, id)
-}
-
-// StepDown hands leadership on to whichever other voter is most up to date.
-func (n *Node) StepDown(ctx context.Context) error { return n.TransferLeadership(ctx, "") }
-
-// transfer gives the lease up before the target is told to stand for election, since the others then vote for it
-// although they hear of this leader.
-func (n *Node) transfer(ctx context.Context, engine *raft.Raft, id string) error {
-	term := engine.CurrentTerm()
-	prepare, cancel := context.WithTimeout(ctx, n.Timing().ElectionMax)
-	defer cancel()
-	target, release, err := n.lease.HandOn(prepare, term, raft.ServerID(id), func() { engine.VerifyLeader() })
-	if err != nil {
-		return fmt.Errorf("%w: hand leadership on: %w", ErrElectionTimeout, err)
-	}
-	defer release()
-	server, err := findMember(engine, string(target))
-	if err != nil {
-		return err
-	}
-	err = n.await(ctx, func() raft.Future { return engine.LeadershipTransferToServer(server.ID, server.Address) })
-	switch {
-	case errors.Is(err, raft.ErrNotLeader), errors.Is(err, raft.ErrLeadershipTransferInProgress):
-		return n.applyError(engine, err)
-	case err != nil:
-		return fmt.Errorf("%w: hand leadership on: %w", ErrElectionTimeout, err)
-	}
-	for {
-		changed := n.roles.change()
-		_, leader := engine.LeaderWithID()
-		switch {
-		case leader == "" || engine.CurrentTerm() == term:
-		case leader == target, id == "" && string(leader) != n.config.nodeID:
-			return nil
-		default:
-			return fmt.Errorf("%w: %s was elected instead of %s", ErrElectionTimeout, leader, target)
-		}
-		select {
-		case <-changed:
-		case <-n.ending:
-			return ErrNotStarted
-		case <-ctx.Done():
-			return fmt.Errorf("%w: %w", ErrElectionTimeout, ctx.Err())
-		}
-	}
-}
-
-// handOn is the polite end of a leadership. It makes the cluster be without a leader for a shorter time, and is no
-// condition for anything.
-func (n *Node) handOn(ctx context.Context) {
-	engine, err := n.leading()
-	if err != nil || len(voters(engine)) < 2 {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, n.Timing().ElectionMax)
-	defer cancel()
-	if err := n.transfer(ctx, engine, ""); err != nil {
-		n.logger.Warn("leadership was not handed on", "error", err)
-	}
 }

@@ -37,6 +37,7 @@ type Node struct {
 	engine atomic.Pointer[raft.Raft] // nil before Start has succeeded
 	// changing has room for one change of the membership.
 	changing    chan struct{}
+	handing     chan struct{}   // has room for one handover
 	built       chan struct{}   // closed when Start has built everything, or given up
 	engineEnded chan struct{}   // closed when all goroutines of the engine have
 	ending      chan struct{}   // closed when the node begins to end
@@ -63,6 +64,7 @@ func New(options ...Option) (*Node, error) {
 		config:      c,
 		logger:      c.logger.With("node", c.nodeID, "cluster", c.clusterID),
 		changing:    make(chan struct{}, 1),
+		handing:     make(chan struct{}, 1),
 		built:       make(chan struct{}),
 		engineEnded: make(chan struct{}),
 		ending:      make(chan struct{}),

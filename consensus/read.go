@@ -138,6 +138,9 @@ func (n *Node) barrier(engine *raft.Raft, term uint64) error {
 	if n.reads.barrierTerm == term {
 		return nil
 	}
+	if n.commands.held.Load() {
+		return errHandingOn
+	}
 	var future raft.Future
 	err := n.await(n.ctx, func() raft.Future {
 		future = engine.Barrier(0)
@@ -148,8 +151,6 @@ func (n *Node) barrier(engine *raft.Raft, term uint64) error {
 		return n.lostLeadership(engine)
 	case errors.Is(err, raft.ErrNotLeader):
 		return n.notLeader(engine)
-	case errors.Is(err, raft.ErrLeadershipTransferInProgress):
-		return fmt.Errorf("%w: leadership is being handed on", ErrNoLeader)
 	case err != nil:
 		return err
 	}

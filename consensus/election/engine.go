@@ -159,12 +159,20 @@ func (g *engine) handOn(electionTimeout time.Duration) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), electionTimeout)
 	defer cancel()
-	heir, release, err := g.lease.HandOn(ctx, g.raft.CurrentTerm(), "", func() { g.raft.VerifyLeader() })
+	term := g.raft.CurrentTerm()
+	heir, release, err := g.lease.HandOn(ctx, lease.Handover{
+		Term:  term,
+		Last:  g.raft.LastIndex,
+		Begin: func() {}, // nothing is ever appended but by a new leader
+		Beat:  func() { g.raft.VerifyLeader() },
+		Lost:  func() bool { return g.raft.State() != raft.Leader || g.raft.CurrentTerm() != term },
+	})
 	if err != nil {
 		return // no majority answers, so that somebody else leads soon or already
 	}
 	defer release()
 	node, _ := g.members.find(string(heir))
+	// Once in a life: with several attempts the engine may never come to an end, see handover.go of the module's root.
 	_ = g.raft.LeadershipTransferToServer(heir, raft.ServerAddress(node.Address)).Error()
 }
 

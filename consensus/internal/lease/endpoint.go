@@ -262,6 +262,7 @@ func (e *Endpoint) AppendEntries(id raft.ServerID, target raft.ServerAddress, re
 	*response = raft.AppendEntriesResponse{}
 	err := e.Endpoint.AppendEntries(id, target, stamp{marked, sent.number, e.voter.timeout}.on(request), response)
 	if err == nil && response.Success && response.Term == request.Term {
+		sent.last = response.LastLog
 		e.leader.answered(id, request.Term, sent)
 	}
 	return err

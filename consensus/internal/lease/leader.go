@@ -42,6 +42,7 @@ type grant struct {
 type beat struct {
 	at     time.Time
 	number uint64
+	last   uint64 // the last index of the log of the one who has answered
 }
 
 func (l *leaderSide) init(options Options) {
@@ -208,15 +209,33 @@ func (e *Endpoint) Synced(id raft.ServerID, question uint64) (bool, <-chan struc
 	return l.synced[id] && l.heard[id].number > question, l.changed
 }
 
-// ErrNoTarget says that no other voter, or not the one that was named, has answered a marked heartbeat.
-var ErrNoTarget = errors.New("the voter that leadership is to go to does not answer")
+// Why HandOn has failed.
+var (
+	// ErrNoTarget says that no other voter, or not the one that was named, has answered and has the whole log.
+	ErrNoTarget = errors.New("the voter that leadership is to go to does not answer or has not caught up")
+	// ErrLost says that there is no leadership any more.
+	ErrLost = errors.New("leadership was lost")
+)
 
-// HandOn gives the lease up and returns once a majority of the voters knows, with the voter that leadership can go to: the
-// one with the given ID, or for an empty ID one that has all entries and has answered last. beatNow makes the engine send heartbeats at
-// once. The caller then has the engine transfer leadership, and calls release when that has come to an end, one way or
-// the other.
-func (e *Endpoint) HandOn(ctx context.Context, term uint64, id raft.ServerID, beatNow func()) (target raft.ServerID, release func(), err error) {
+// Handover says how leadership is to be handed on.
+type Handover struct {
+	Term  uint64
+	To    raft.ServerID // empty for any voter
+	Last  func() uint64 // the index of the last entry of this node's log
+	Begin func()        // is called once there is a target: from now on the log should not become longer
+	Beat  func()        // has the engine send heartbeats at once
+	Lost  func() bool   // whether the leadership of the term is over
+}
+
+// HandOn gives the lease up and returns once a majority of the voters knows, with a voter that has the whole log and has
+// answered since. If there is no such voter, nothing happens. The caller then tells that one to stand for election, and
+// calls release when that has come to an end, one way or the other.
+func (e *Endpoint) HandOn(ctx context.Context, h Handover) (target raft.ServerID, release func(), err error) {
 	l := &e.leader
+	if err := e.await(ctx, h, func() bool { return l.hasTarget(h) }, func() {}); err != nil {
+		return "", nil, err
+	}
+	h.Begin()
 	l.mu.Lock()
 	l.marking++
 	l.granted.Store(nil)
@@ -226,19 +245,51 @@ func (e *Endpoint) HandOn(ctx context.Context, term uint64, id raft.ServerID, be
 
 	var once sync.Once
 	release = func() { once.Do(l.unmark) }
-	beatNow()
+	h.Beat()
+	err = e.await(ctx, h, func() bool {
+		confirmed, _ := e.Confirmed(h.Term, question)
+		if confirmed {
+			target = l.target(h, question)
+		}
+		return target != ""
+	}, h.Beat)
+	if err != nil {
+		release()
+		return "", nil, err
+	}
+	return target, release, nil
+}
+
+// await waits until a condition is true that changes with the answers of members, and calls a function from time to time.
+func (e *Endpoint) await(ctx context.Context, h Handover, condition func() bool, again func()) error {
+	l := &e.leader
+	ticker := time.NewTicker(l.lease / 20)
+	defer ticker.Stop()
 	for {
-		confirmed, changed := e.Confirmed(term, question)
-		if target, ok := l.target(term, question, id); ok && confirmed {
-			return target, release, nil
+		l.mu.Lock()
+		changed := l.changed
+		l.mu.Unlock()
+		if h.Lost() {
+			return ErrLost
+		}
+		if condition() {
+			return nil
 		}
 		select {
 		case <-changed:
+		case <-ticker.C:
+			again()
 		case <-ctx.Done():
-			release()
-			return "", nil, errors.Join(ErrNoTarget, ctx.Err())
+			return errors.Join(ErrNoTarget, context.Cause(ctx))
 		}
 	}
+}
+
+// TellToStand has another node stand for election without waiting for its election time-out.
+func (e *Endpoint) TellToStand(id raft.ServerID, address raft.ServerAddress) error {
+	from := header
+	from.ID, from.Addr = []byte(e.leader.self), e.EncodePeer(e.leader.self, e.LocalAddr())
+	return e.TimeoutNow(id, address, &raft.TimeoutNowRequest{RPCHeader: from}, &raft.TimeoutNowResponse{})
 }
 
 // unmark ends a transfer. The heartbeats up to here, marked or not, may be answered by voters whose promise is lifted.
@@ -250,25 +301,27 @@ func (l *leaderSide) unmark() {
 	l.marking--
 }
 
-// target returns the voter that has answered the newest heartbeat since a question: one that has all entries, unless none
-// has. Leadership does not pass before the target has them, and nothing is committed until then.
-func (l *leaderSide) target(term, question uint64, id raft.ServerID) (raft.ServerID, bool) {
-	eligible := slices.DeleteFunc(slices.Clone(l.voters()), func(voter raft.ServerID) bool {
-		return voter == l.self || id != "" && voter != id
-	})
+// hasTarget says whether a voter that leadership can go to is being sent entries as they come.
+func (l *leaderSide) hasTarget(h Handover) bool {
+	voters := l.voters()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if term != l.term {
-		return "", false
-	}
-	if slices.ContainsFunc(eligible, func(voter raft.ServerID) bool { return l.synced[voter] }) {
-		eligible = slices.DeleteFunc(eligible, func(voter raft.ServerID) bool { return !l.synced[voter] })
-	}
-	best, target := question, raft.ServerID("")
-	for _, voter := range eligible {
-		if l.heard[voter].number > best {
-			best, target = l.heard[voter].number, voter
+	return h.Term == l.term && slices.ContainsFunc(voters, func(id raft.ServerID) bool {
+		return id != l.self && (h.To == "" || id == h.To) && l.synced[id]
+	})
+}
+
+// target returns the voter with the whole log that has answered the newest heartbeat since a question; empty if there is none.
+func (l *leaderSide) target(h Handover, question uint64) (target raft.ServerID) {
+	voters, last := l.voters(), h.Last()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	newest := question
+	for _, id := range voters {
+		heard := l.heard[id]
+		if id != l.self && (h.To == "" || id == h.To) && l.synced[id] && heard.last >= last && heard.number > newest {
+			newest, target = heard.number, id
 		}
 	}
-	return target, target != ""
+	return target
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -48,9 +49,10 @@ func (w *wire) RequestPreVote(raft.ServerID, raft.ServerAddress, *raft.RequestPr
 	return nil
 }
 
+// granting answers as one whose log ends with entry 9.
 func granting(term uint64) func(raft.ServerID, *raft.AppendEntriesRequest) (*raft.AppendEntriesResponse, error) {
 	return func(raft.ServerID, *raft.AppendEntriesRequest) (*raft.AppendEntriesResponse, error) {
-		return &raft.AppendEntriesResponse{Term: term, Success: true}, nil
+		return &raft.AppendEntriesResponse{Term: term, Success: true, LastLog: 9}, nil
 	}
 }
 
@@ -409,12 +411,13 @@ func TestHandingOnGivesTheLeaseUpUntilHeartbeatsSentAfterItsEndAreAnswered(t *te
 		w := &wire{answer: func(_ raft.ServerID, request *raft.AppendEntriesRequest) (*raft.AppendEntriesResponse, error) {
 			marked := readStamp(request).marked
 			marks = append(marks, marked)
-			return &raft.AppendEntriesResponse{Term: 5, Success: true}, nil
+			return &raft.AppendEntriesResponse{Term: 5, Success: true, LastLog: 9}, nil
 		}}
 		e := newEndpoint(t, w, false, "n1", "n2", "n3")
 		require.NoError(t, beatTo(e, "n2"))
 		require.True(t, e.Leading(5))
-		target, release, err := e.HandOn(t.Context(), 5, "", func() { require.NoError(t, beatTo(e, "n3")) })
+		e.leader.caughtUp("n3")
+		target, release, err := e.HandOn(t.Context(), handover("", func() { require.NoError(t, beatTo(e, "n3")) }))
 		require.NoError(t, err)
 		require.Equal(t, raft.ServerID("n3"), target)
 		require.False(t, e.Leading(5))
@@ -438,9 +441,10 @@ func TestHeartbeatsFromBeforeTheEndOfATransferMakeNoLease(t *testing.T) {
 					if id == "n2" {
 						<-answer
 					}
-					return &raft.AppendEntriesResponse{Term: 5, Success: true}, nil
+					return &raft.AppendEntriesResponse{Term: 5, Success: true, LastLog: 9}, nil
 				}}
 				e := newEndpoint(t, w, false, "n1", "n2", "n3")
+				require.NoError(t, beatTo(e, "n3"))
 				var slow sync.WaitGroup
 				begin := func() {
 					slow.Go(func() { _ = beatTo(e, "n2") })
@@ -449,7 +453,8 @@ func TestHeartbeatsFromBeforeTheEndOfATransferMakeNoLease(t *testing.T) {
 				if !marked {
 					begin()
 				}
-				_, release, err := e.HandOn(t.Context(), 5, "", func() { require.NoError(t, beatTo(e, "n3")) })
+				e.leader.caughtUp("n3")
+				_, release, err := e.HandOn(t.Context(), handover("", func() { require.NoError(t, beatTo(e, "n3")) }))
 				require.NoError(t, err)
 				if marked {
 					begin()
@@ -463,44 +468,84 @@ func TestHeartbeatsFromBeforeTheEndOfATransferMakeNoLease(t *testing.T) {
 	}
 }
 
+// handover is one of term 5 by a leader whose log ends with entry 9.
+func handover(to raft.ServerID, beat func()) Handover {
+	return Handover{
+		Term: 5, To: to, Beat: beat, Begin: func() {},
+		Last: func() uint64 { return 9 },
+		Lost: func() bool { return false },
+	}
+}
+
 func TestLeadershipIsHandedOnlyToAVoterThatAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEndpoint(t, &wire{answer: granting(5)}, false, "n1", "n2", "n3")
+		require.NoError(t, beatTo(e, "n3"))
+		e.leader.caughtUp("n2")
+		e.leader.caughtUp("n3")
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		_, _, err := e.HandOn(ctx, 5, "n2", func() { require.NoError(t, beatTo(e, "n3")) })
+		_, _, err := e.HandOn(ctx, handover("n2", func() { require.NoError(t, beatTo(e, "n3")) }))
 		require.ErrorIs(t, err, ErrNoTarget)
 		require.NoError(t, beatTo(e, "n3"))
 		require.True(t, e.Leading(5), "the lease comes back")
 	})
 }
 
-func TestLeadershipIsHandedToAVoterThatHasAllEntriesIfThereIsOne(t *testing.T) {
+func TestLeadershipIsHandedOnlyToAVoterWithTheWholeLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		e := newEndpoint(t, &wire{answer: granting(5)}, false, "n1", "n2", "n3", "n4")
-		handOn := func() raft.ServerID {
-			target, release, err := e.HandOn(t.Context(), 5, "", func() {
-				require.NoError(t, beatTo(e, "n2"))
-				require.NoError(t, beatTo(e, "n3")) // the newest answer
-			})
-			require.NoError(t, err)
-			release()
-			return target
+		var late atomic.Bool
+		e := newEndpoint(t, &wire{answer: func(id raft.ServerID, _ *raft.AppendEntriesRequest) (*raft.AppendEntriesResponse, error) {
+			last := uint64(9)
+			if id == "n3" && !late.Load() {
+				last = 8
+			}
+			return &raft.AppendEntriesResponse{Term: 5, Success: true, LastLog: last}, nil
+		}}, false, "n1", "n2", "n3", "n4")
+		all := func() {
+			for _, id := range []raft.ServerID{"n2", "n4", "n3"} {
+				require.NoError(t, beatTo(e, id))
+			}
 		}
-		require.EqualValues(t, "n3", handOn(), "none has them")
+		all()
 		e.leader.caughtUp("n2")
-		require.EqualValues(t, "n2", handOn())
-		e.leader.fellBehind("n2")
-		require.EqualValues(t, "n3", handOn())
+		e.leader.caughtUp("n3") // the newest answer, and an entry behind
+		target, release, err := e.HandOn(t.Context(), handover("", all))
+		require.NoError(t, err)
+		release()
+		require.EqualValues(t, "n2", target, "n4 has another log that is as long")
 
-		e.leader.caughtUp("n4")
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		time.AfterFunc(500*time.Millisecond, func() { late.Store(true) })
+		target, release, err = e.HandOn(t.Context(), handover("n3", all))
+		require.NoError(t, err)
+		release()
+		require.EqualValues(t, "n3", target, "it was waited for")
+	})
+}
+
+func TestTheLeaseIsNotGivenUpBeforeThereIsATarget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEndpoint(t, &wire{answer: granting(5)}, false, "n1", "n2", "n3")
+		require.NoError(t, beatTo(e, "n2"))
+		ctx, cancel := context.WithTimeout(t.Context(), timeout/2)
 		defer cancel()
-		_, _, err := e.HandOn(ctx, 5, "", func() {
-			require.NoError(t, beatTo(e, "n2"))
-			require.NoError(t, beatTo(e, "n3"))
-		})
-		require.ErrorIs(t, err, ErrNoTarget, "n4 has them and does not answer")
+		began := false
+		h := handover("", func() { t.Error("nobody has the log") })
+		h.Begin = func() { began = true }
+		_, _, err := e.HandOn(ctx, h)
+		require.ErrorIs(t, err, ErrNoTarget)
+		require.False(t, began)
+		require.True(t, e.Leading(5))
+	})
+}
+
+func TestNothingIsHandedOnOnceLeadershipIsLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEndpoint(t, &wire{answer: granting(5)}, false, "n1", "n2", "n3")
+		h := handover("", func() {})
+		h.Lost = func() bool { return true }
+		_, _, err := e.HandOn(t.Context(), h)
+		require.ErrorIs(t, err, ErrLost)
 	})
 }
 

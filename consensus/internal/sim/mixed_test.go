@@ -4,7 +4,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"regexp"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -62,41 +61,14 @@ func runInBubble(t *testing.T, o Options) (r *Report) {
 		panic(fmt.Sprintf("seed %d of weather %s hangs", o.Seed, o.Weather.Name))
 	})
 	defer watchdog.Stop()
-	var bubble string
 	defer func() {
-		if p := recover(); p != nil && !isLeakOfTheEngine(bubble) {
+		if p := recover(); p != nil {
 			debug.SetTraceback("all")
 			panic(fmt.Sprintf("seed %d of weather %s: %v", o.Seed, o.Weather.Name, p))
 		}
 	}()
-	synctest.Test(t, func(*testing.T) {
-		bubble = bubbleName.FindString(string(debug.Stack()))
-		r = Run(o)
-	})
+	synctest.Test(t, func(*testing.T) { r = Run(o) })
 	return r
-}
-
-var bubbleName = regexp.MustCompile(`synctest bubble \d+\]`)
-
-// isLeakOfTheEngine says whether all that is left in a bubble are goroutines of a handover that began in the moment in
-// which the leadership ended. The engine (1.8.0) has them wait for a replication that is over, for ever.
-func isLeakOfTheEngine(bubble string) bool {
-	if bubble == "" {
-		return false
-	}
-	stacks := make([]byte, 64<<20)
-	stacks = stacks[:runtime.Stack(stacks, true)]
-	found := false
-	for stack := range strings.SplitSeq(string(stacks), "\n\n") {
-		if !strings.Contains(stack, bubble) || strings.Contains(stack, "isLeakOfTheEngine") {
-			continue
-		}
-		if !strings.Contains(stack, "raft.(*Raft).leadershipTransfer(") && !strings.Contains(stack, "raft.(*Raft).leaderLoop.func") {
-			return false
-		}
-		found = true
-	}
-	return found
 }
 
 // report tells of a run that has failed, and keeps its story and its history.
