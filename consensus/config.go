@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/url"
 	"strconv"
 	"time"
 
 	"github.com/seed-6dc909bb/s3lect/consensus/internal/lease"
+	"github.com/seed-6dc909bb/s3lect/consensus/internal/mutualtls"
 )
 
 const (
@@ -22,6 +24,7 @@ const (
 	// Below this, an ordinary pause of a garbage collector or a disk looks like a dead leader.
 	smallestElectionTimeout = 20 * time.Millisecond
 	largestElectionTimeout  = 10 * time.Minute // below lease.LongestPromise
+	longestAPIAddress       = 2048
 	largestMaxCommand       = 16 << 20
 	longestName             = 128
 )
@@ -119,11 +122,32 @@ func (c *config) checkAddresses() error {
 	if c.advertiseHost == "" && isUnspecified(c.bindHost) {
 		return configError("%q is bound, which other machines cannot reach: add WithAdvertiseAddress", c.bindHost)
 	}
+	if err := c.checkAPIAddress(); err != nil {
+		return err
+	}
 	if c.removeAbsent != 0 && c.discovery == nil {
 		return configError("WithRemoveAbsent needs WithDiscovery")
 	}
 	if c.removeAbsent < 0 {
 		return configError("members absent for %v are to be removed: use a positive time", c.removeAbsent)
+	}
+	return nil
+}
+
+// checkAPIAddress bounds what every node keeps of the others.
+func (c *config) checkAPIAddress() error {
+	if c.apiAddress == "" {
+		return nil
+	}
+	if len(c.apiAddress) > longestAPIAddress {
+		return configError("the address of the API has %d bytes: use %d or fewer", len(c.apiAddress), longestAPIAddress)
+	}
+	u, err := url.Parse(c.apiAddress)
+	if err == nil && u.User != nil {
+		return configError("the address of the API has a user name or a password in it: every node would be told")
+	}
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return configError("the address of the API is %q: use a URL such as http://10.0.0.1:8080 or https://n1.example/raft", c.apiAddress)
 	}
 	return nil
 }
@@ -168,18 +192,8 @@ func (c *config) checkSnapshots() error {
 }
 
 func (c *config) checkTLS() error {
-	t := c.tls
-	if t == nil {
-		return nil
-	}
-	if len(t.Certificates) == 0 && (t.GetCertificate == nil || t.GetClientCertificate == nil) {
-		return configError("the TLS configuration has no certificate for both directions: set Certificates, or GetCertificate and GetClientCertificate")
-	}
-	if t.InsecureSkipVerify && t.VerifyConnection == nil {
-		return configError("the TLS configuration verifies nobody: InsecureSkipVerify is set without VerifyConnection")
-	}
-	if t.ClientCAs == nil && t.VerifyConnection == nil && t.GetConfigForClient == nil {
-		return configError("the TLS configuration has no authorities for the certificates of other nodes: set RootCAs and ClientCAs")
+	if err := mutualtls.Check(c.tls); err != nil {
+		return configError("%v", err)
 	}
 	return nil
 }

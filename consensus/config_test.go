@@ -36,6 +36,9 @@ func TestOptionsThatCannotWorkAreRefusedWithTheirName(t *testing.T) {
 		"every IPv6 address":     {[]consensus.Option{consensus.WithBindAddress("::", 7000)}, "WithAdvertiseAddress", nil},
 		"advertised port alone":  {[]consensus.Option{consensus.WithAdvertiseAddress("", 7000)}, "without a host", nil},
 		"advertised port":        {[]consensus.Option{consensus.WithAdvertiseAddress("a", -1)}, "advertised port -1", nil},
+		"API of nowhere":         {[]consensus.Option{consensus.WithAPIAddress("n1:8080")}, `"n1:8080": use a URL`, nil},
+		"API with a password":    {[]consensus.Option{consensus.WithAPIAddress("http://me:secret@n1")}, "a user name or a password", nil},
+		"API of any length":      {[]consensus.Option{consensus.WithAPIAddress("http://n1/" + strings.Repeat("x", 2048))}, "2058 bytes", nil},
 		"short election":         {[]consensus.Option{consensus.WithElectionTimeoutMin(time.Millisecond)}, "1ms: use 20ms or more", nil},
 		"negative election":      {[]consensus.Option{consensus.WithElectionTimeoutMin(-time.Second)}, "-1s", nil},
 		"elections upside down":  {[]consensus.Option{consensus.WithElectionTimeoutMin(time.Second), consensus.WithElectionTimeoutMax(500 * time.Millisecond)}, "500ms, is less than the least, 1s", nil},
@@ -56,9 +59,9 @@ func TestOptionsThatCannotWorkAreRefusedWithTheirName(t *testing.T) {
 		"peer without a host":    {[]consensus.Option{peers(consensus.PeerConfig{ID: "n1", Port: 1})}, `node n1 has the address ""`, nil},
 		"peers without a vote":   {[]consensus.Option{peers(consensus.PeerConfig{ID: "n1", Address: "a", Port: 1, NonVoter: true})}, "no peer has a vote", consensus.ErrInsufficientPeers},
 		"TLS without a key":      {[]consensus.Option{consensus.WithTLS(&tls.Config{RootCAs: x509.NewCertPool(), ClientCAs: x509.NewCertPool()})}, "no certificate", nil},
-		"TLS for one direction":  {[]consensus.Option{consensus.WithTLS(&tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return nil, nil }})}, "both directions", nil},
+		"TLS for one direction":  {[]consensus.Option{consensus.WithTLS(&tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return nil, nil }})}, "nodes it connects to", nil},
 		"TLS without an issuer":  {[]consensus.Option{consensus.WithTLS(&tls.Config{Certificates: []tls.Certificate{{}}})}, "authorities", nil},
-		"TLS that trusts anyone": {[]consensus.Option{consensus.WithTLS(&tls.Config{Certificates: []tls.Certificate{{}}, InsecureSkipVerify: true})}, "verifies nobody", nil},
+		"TLS that trusts anyone": {[]consensus.Option{consensus.WithTLS(&tls.Config{Certificates: []tls.Certificate{{}}, InsecureSkipVerify: true})}, "InsecureSkipVerify", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := consensus.New(append([]consensus.Option{

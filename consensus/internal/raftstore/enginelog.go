@@ -1,28 +1,23 @@
 package raftstore
 
 import (
-	"context"
-	"io"
 	"log/slog"
 
 	"github.com/hashicorp/go-hclog"
+
+	"github.com/seed-6dc909bb/s3lect/consensus/internal/enginelog"
 )
 
-// engineLogger returns a logger for the engine's own code that writes to slog.
+// engineLogger is for the engine's own code for snapshots. What it calls information is for those who look for a fault.
 func engineLogger(logger *slog.Logger) hclog.Logger {
-	intercept := hclog.NewInterceptLogger(&hclog.LoggerOptions{Name: "snapshot", Output: io.Discard, Level: hclog.Debug})
-	intercept.RegisterSink(slogSink{logger})
-	return intercept
-}
-
-type slogSink struct{ logger *slog.Logger }
-
-// Accept writes one message. What the engine calls information is for those who look for a fault.
-func (s slogSink) Accept(_ string, level hclog.Level, message string, arguments ...any) {
-	levels := map[hclog.Level]slog.Level{hclog.Warn: slog.LevelWarn, hclog.Error: slog.LevelError}
-	as, ok := levels[level]
-	if !ok {
-		as = slog.LevelDebug
-	}
-	s.logger.Log(context.Background(), as, message, arguments...) //nolint:sloglint // the engine's message
+	return enginelog.New(logger, "snapshot: ", func(level hclog.Level) slog.Level {
+		switch level {
+		case hclog.Error:
+			return slog.LevelError
+		case hclog.Warn:
+			return slog.LevelWarn
+		default:
+			return slog.LevelDebug
+		}
+	})
 }

@@ -3,13 +3,13 @@ package endpoint
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"strconv"
 	"time"
 
+	"github.com/seed-6dc909bb/s3lect/consensus/internal/mutualtls"
 	"github.com/seed-6dc909bb/s3lect/consensus/transport"
 )
 
@@ -39,7 +39,10 @@ func Check(c transport.Config) (transport.Config, error) {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
-	return c, checkTLS(c.TLS)
+	if err := mutualtls.Check(c.TLS); err != nil {
+		return c, fmt.Errorf("transport: %w", err)
+	}
+	return c, nil
 }
 
 func checkName(field, name string) error {
@@ -47,26 +50,6 @@ func checkName(field, name string) error {
 		return fmt.Errorf("transport: %s must have 1 to %d bytes, it has %d", field, maxName, len(name))
 	}
 	return nil
-}
-
-// checkTLS refuses what would leave a side unauthenticated, or let in whoever holds a certificate of a public authority.
-func checkTLS(c *tls.Config) error {
-	switch {
-	case c == nil:
-		return nil
-	case len(c.Certificates) == 0 && c.GetCertificate == nil && c.GetConfigForClient == nil:
-		return errors.New("transport: the TLS configuration has no certificate to show to nodes that connect (Certificates or GetCertificate)")
-	case len(c.Certificates) == 0 && c.GetClientCertificate == nil:
-		return errors.New("transport: the TLS configuration has no certificate to show to nodes it connects to (Certificates or GetClientCertificate)")
-	case c.ClientCAs == nil && c.GetConfigForClient == nil:
-		return errors.New("transport: the TLS configuration does not say which authorities sign the nodes' certificates (ClientCAs)")
-	case c.RootCAs == nil && c.VerifyConnection == nil && c.VerifyPeerCertificate == nil:
-		return errors.New("transport: the TLS configuration does not say which authorities sign the nodes' certificates (RootCAs)")
-	case c.InsecureSkipVerify && c.VerifyConnection == nil && c.VerifyPeerCertificate == nil:
-		return errors.New("transport: the TLS configuration has InsecureSkipVerify set: nodes would talk to anybody")
-	default:
-		return nil
-	}
 }
 
 // ServerTLS returns the configuration for connections that come in: the given one, with certificates demanded and
@@ -84,7 +67,7 @@ func ServerTLS(c *tls.Config, protocols ...string) *tls.Config {
 			}
 			chosen = chosen.Clone()
 			chosen.GetConfigForClient = nil
-			if err := checkTLS(chosen); err != nil {
+			if err := mutualtls.Check(chosen); err != nil {
 				return nil, err
 			}
 			return ServerTLS(chosen, protocols...), nil

@@ -1,0 +1,45 @@
+// Package enginelog hands what the Raft engine logs to slog.
+package enginelog
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+// New returns a logger for the engine. Its messages get a prefix, and the level that level gives for the engine's own.
+func New(logger *slog.Logger, prefix string, level func(hclog.Level) slog.Level) hclog.Logger {
+	l := hclog.NewInterceptLogger(&hclog.LoggerOptions{Output: io.Discard, Level: hclog.Off})
+	l.RegisterSink(&sink{logger, prefix, level})
+	return l
+}
+
+type sink struct {
+	logger *slog.Logger
+	prefix string
+	level  func(hclog.Level) slog.Level
+}
+
+// Accept implements hclog.SinkAdapter.
+func (s *sink) Accept(_ string, level hclog.Level, message string, pairs ...any) {
+	ctx, as := context.Background(), s.level(level)
+	if !s.logger.Enabled(ctx, as) {
+		return
+	}
+	var attributes []slog.Attr
+	for i := 0; i+1 < len(pairs); i += 2 {
+		attributes = append(attributes, slog.Any(fmt.Sprint(pairs[i]), readable(pairs[i+1])))
+	}
+	s.logger.LogAttrs(ctx, as, s.prefix+message, attributes...)
+}
+
+// readable turns a value that is a format and its arguments into text.
+func readable(value any) any {
+	if f, ok := value.(hclog.Format); ok && len(f) > 0 {
+		return fmt.Sprintf(fmt.Sprint(f[0]), f[1:]...)
+	}
+	return value
+}
