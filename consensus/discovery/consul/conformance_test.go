@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,11 +25,10 @@ func TestConformsWithAFakeHeldToRecordedExchanges(t *testing.T) {
 
 func TestConformsWithAnAgentOfConsul(t *testing.T) {
 	agent := startAgent(t, "")
-	clusters := 0
+	var clusters atomic.Int32
 	discoverytest.Run(t, func(t *testing.T) discoverytest.Directory {
 		t.Helper()
-		clusters++
-		return agentDirectory(t, agent, fmt.Sprint("raft", clusters))
+		return agentDirectory(t, agent, fmt.Sprint("raft", clusters.Add(1)))
 	})
 }
 

@@ -43,9 +43,13 @@ const (
 	quiet    = 400 * time.Millisecond
 )
 
-// Run runs the suite. Each test opens a directory of its own.
+// Run runs the suite. Each test opens a directory of its own, and they run in parallel, because they mostly wait. The test that
+// calls Run must not be parallel itself: goroutines of other tests would be taken for ones left behind.
 func Run(t *testing.T, open func(t *testing.T) Directory) {
 	t.Helper()
+	// Looked at when all tests are through and their directories are gone too.
+	before := goroutines()
+	t.Cleanup(func() { leftBehind(t, before) })
 	for _, test := range []struct {
 		name string
 		run  func(t *testing.T, f fixture)
@@ -72,9 +76,7 @@ func Run(t *testing.T, open func(t *testing.T) Directory) {
 		{"NobodyWaitsForAConcurrentStopInVain", stopsConcurrently},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			// Looked at last, when the directory is gone too.
-			before := goroutines()
-			t.Cleanup(func() { leftBehind(t, before) })
+			t.Parallel()
 			f := fixture{Directory: open(t), log: &logBuffer{}}
 			if f.Node == nil {
 				f.Node = func(name string) discovery.Node {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/seed-6dc909bb/s3lect/consensus/discovery"
 	"github.com/seed-6dc909bb/s3lect/consensus/discovery/discoverytest"
 	"github.com/seed-6dc909bb/s3lect/consensus/discovery/internal/cut"
+	"github.com/seed-6dc909bb/s3lect/consensus/discovery/internal/directory"
 )
 
 func TestConformsWithARealServer(t *testing.T) {
@@ -20,11 +22,10 @@ func TestConformsWithARealServer(t *testing.T) {
 	direct := s.client(t, clientv3.Config{})
 	_, err := direct.Get(t.Context(), "connect")
 	require.NoError(t, err)
-	clusters := 0
+	var clusters atomic.Int32
 	discoverytest.Run(t, func(t *testing.T) discoverytest.Directory {
 		t.Helper()
-		clusters++
-		prefix := fmt.Sprintf("/raft%d/", clusters)
+		prefix := fmt.Sprintf("/raft%d/", clusters.Add(1))
 		wire, end := cut.New(t, s.address)
 		put := func(t *testing.T, key, value string) {
 			t.Helper()
@@ -35,9 +36,10 @@ func TestConformsWithARealServer(t *testing.T) {
 		return discoverytest.Directory{
 			New: func(t *testing.T, logger *slog.Logger) discovery.Discovery {
 				t.Helper()
-				d, err := New(Options{Endpoints: []string{end}, Prefix: prefix, TTL: time.Minute, Logger: logger})
+				s, err := newSource(Options{Endpoints: []string{end}, Prefix: prefix, TTL: time.Minute})
 				require.NoError(t, err)
-				return d
+				s.timeout = 2 * time.Second // requests wait for the end of outages that long
+				return directory.New(s, logger)
 			},
 			Set: func(t *testing.T, nodes []discovery.Node) {
 				t.Helper()

@@ -74,7 +74,7 @@ func newSource(o Options) (*source, error) {
 	if !strings.HasSuffix(o.Prefix, "/") {
 		o.Prefix += "/"
 	}
-	return &source{options: o, turn: make(chan struct{}, 1)}, nil
+	return &source{options: o, timeout: requestTimeout, turn: make(chan struct{}, 1)}, nil
 }
 
 func (o Options) check() error {
@@ -104,7 +104,7 @@ func (o Options) check() error {
 }
 
 const (
-	// requestTimeout bounds a request, which waits for a connection if there is none.
+	// requestTimeout is how long a request may take.
 	requestTimeout = 5 * time.Second
 	// maxAnswer bounds an answer: 256 keys, each with all the tags there can be.
 	maxAnswer = 16 << 20
@@ -113,6 +113,7 @@ const (
 // source is the prefix.
 type source struct {
 	options Options
+	timeout time.Duration // bounds a request, which waits for a connection if there is none
 	turn    chan struct{} // held by whoever uses client
 	client  *clientv3.Client
 }
@@ -154,7 +155,7 @@ func (s *source) connected(ctx context.Context) (*clientv3.Client, error) {
 		Username:             s.options.Username,
 		Password:             s.options.Password,
 		TLS:                  s.options.TLS.Clone(),
-		DialTimeout:          requestTimeout,
+		DialTimeout:          s.timeout,
 		DialKeepAliveTime:    10 * time.Second,
 		DialKeepAliveTimeout: 5 * time.Second,
 		MaxCallRecvMsgSize:   maxAnswer,
@@ -162,7 +163,7 @@ func (s *source) connected(ctx context.Context) (*clientv3.Client, error) {
 		DialOptions: []grpc.DialOption{grpc.WithConnectParams(grpc.ConnectParams{
 			// The client's own pauses grow to two minutes, which is long for a server that is back.
 			Backoff:           backoff.Config{BaseDelay: 250 * time.Millisecond, Multiplier: 2, Jitter: 0.2, MaxDelay: 5 * time.Second},
-			MinConnectTimeout: requestTimeout,
+			MinConnectTimeout: s.timeout,
 		})},
 	})
 	if err != nil {

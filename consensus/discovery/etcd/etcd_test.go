@@ -43,6 +43,7 @@ func watch(t *testing.T, d discovery.Discovery) <-chan []discovery.Node {
 
 // The process is this test's binary, and runs the test below.
 func TestNodeOfAKilledProcessIsOffTheList(t *testing.T) {
+	t.Parallel()
 	s := startServer(t)
 	lists := watch(t, started(t, s.options()))
 	require.Empty(t, <-lists)
@@ -65,6 +66,7 @@ func TestRegisterAndWaitToBeKilled(t *testing.T) {
 }
 
 func TestLeaseIsKeptAlive(t *testing.T) {
+	t.Parallel()
 	s := startServer(t)
 	d := started(t, s.options())
 	require.NoError(t, d.Register(t.Context(), node1))
@@ -78,6 +80,7 @@ func TestLeaseIsKeptAlive(t *testing.T) {
 }
 
 func TestServerIsKilledAndNothingIsTakenForGone(t *testing.T) {
+	t.Parallel()
 	s := startServer(t)
 	options := s.options()
 	options.TTL = time.Minute
@@ -103,6 +106,7 @@ func TestServerIsKilledAndNothingIsTakenForGone(t *testing.T) {
 
 // A server that begins anew, with the data of another time, knows neither leases nor keys.
 func TestServerThatHasForgottenIsTold(t *testing.T) {
+	t.Parallel()
 	s := startServer(t)
 	d := started(t, s.options())
 	require.NoError(t, d.Register(t.Context(), node1))
@@ -125,6 +129,7 @@ func TestServerThatHasForgottenIsTold(t *testing.T) {
 }
 
 func TestCompactedRevisionsAreReadAgain(t *testing.T) {
+	t.Parallel()
 	s := startServer(t)
 	direct := s.client(t, clientv3.Config{})
 	var last int64
@@ -147,6 +152,7 @@ func TestCompactedRevisionsAreReadAgain(t *testing.T) {
 }
 
 func TestRemovedKeyOfALivingProcessIsPutBack(t *testing.T) {
+	t.Parallel()
 	s := startServer(t)
 	d := started(t, s.options())
 	require.NoError(t, d.Register(t.Context(), node1))
@@ -159,6 +165,7 @@ func TestRemovedKeyOfALivingProcessIsPutBack(t *testing.T) {
 
 // As when a node is started elsewhere before its old process has ended.
 func TestStopLeavesAKeyOfAnotherProcessAlone(t *testing.T) {
+	t.Parallel()
 	s := startServer(t)
 	older, newer := started(t, s.options()), started(t, s.options())
 	require.NoError(t, older.Register(t.Context(), node1))
@@ -172,6 +179,7 @@ func TestStopLeavesAKeyOfAnotherProcessAlone(t *testing.T) {
 }
 
 func TestStopWhileTheServerIsAwayNamesWhatStays(t *testing.T) {
+	t.Parallel()
 	s := startServer(t)
 	d := started(t, s.options())
 	require.NoError(t, d.Register(t.Context(), node1))
@@ -184,6 +192,7 @@ func TestStopWhileTheServerIsAwayNamesWhatStays(t *testing.T) {
 }
 
 func TestMoreKeysThanAClusterCanHaveAreRefused(t *testing.T) {
+	t.Parallel()
 	s := startServer(t)
 	direct := s.client(t, clientv3.Config{})
 	var puts []clientv3.Op

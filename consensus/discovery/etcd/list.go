@@ -26,7 +26,7 @@ func (s *source) List(ctx context.Context) ([]directory.Entry, error) {
 
 // read returns the list and the revision it is of.
 func (s *source) read(ctx context.Context, client *clientv3.Client) ([]directory.Entry, int64, error) {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	answer, err := client.Get(ctx, s.options.Prefix, clientv3.WithPrefix(), clientv3.WithLimit(directory.Limit+1))
 	if err != nil {

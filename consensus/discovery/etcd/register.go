@@ -55,7 +55,7 @@ func (r *registration) Keep(ctx context.Context, ok func()) error {
 }
 
 func (r *registration) put(ctx context.Context, client *clientv3.Client, value string) (clientv3.LeaseID, error) {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	ctx, cancel := context.WithTimeout(ctx, r.source.timeout)
 	defer cancel()
 	ttl := int64((r.source.options.TTL + time.Second - 1) / time.Second)
 	grant, err := client.Grant(ctx, ttl)
@@ -72,7 +72,7 @@ func (r *registration) put(ctx context.Context, client *clientv3.Client, value s
 
 // putBack puts the key if somebody has removed it.
 func (r *registration) putBack(ctx context.Context, client *clientv3.Client, lease clientv3.LeaseID, value string) error {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	ctx, cancel := context.WithTimeout(ctx, r.source.timeout)
 	defer cancel()
 	key := r.source.key(r.node.ID)
 	there, err := client.Get(ctx, key, clientv3.WithCountOnly())
@@ -101,7 +101,7 @@ func (r *registration) Withdraw(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	ctx, cancel := context.WithTimeout(ctx, r.source.timeout)
 	defer cancel()
 	for _, lease := range r.leases {
 		if _, err := client.Revoke(ctx, lease); err != nil && !errors.Is(err, rpctypes.ErrLeaseNotFound) {
@@ -116,7 +116,7 @@ func (s *source) Remove(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	_, err = client.Delete(ctx, s.key(id))
 	return err

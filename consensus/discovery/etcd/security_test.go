@@ -43,6 +43,7 @@ func protect(t *testing.T, s *server) {
 }
 
 func TestUserWithThePrefixAndNothingElseIsEnough(t *testing.T) {
+	t.Parallel()
 	s := startServer(t)
 	protect(t, s)
 	options := s.options()
@@ -70,6 +71,7 @@ func TestUserWithThePrefixAndNothingElseIsEnough(t *testing.T) {
 }
 
 func TestWrongPasswordIsAnErrorThatDoesNotShowIt(t *testing.T) {
+	t.Parallel()
 	s := startServer(t)
 	protect(t, s)
 	options := s.options()
@@ -88,6 +90,7 @@ func TestWrongPasswordIsAnErrorThatDoesNotShowIt(t *testing.T) {
 }
 
 func TestServerMayBeAwayAtStartWhenItDemandsAPassword(t *testing.T) {
+	t.Parallel()
 	s := startServer(t)
 	protect(t, s)
 	s.kill()
@@ -100,6 +103,7 @@ func TestServerMayBeAwayAtStartWhenItDemandsAPassword(t *testing.T) {
 }
 
 func TestServerIsTalkedToOverMutualTLS(t *testing.T) {
+	t.Parallel()
 	directory := t.TempDir()
 	ca := newAuthority(t, directory)
 	s := newServer(t, "https", "--client-cert-auth", "--trusted-ca-file="+ca.file,
@@ -121,9 +125,13 @@ func TestServerIsTalkedToOverMutualTLS(t *testing.T) {
 		"no TLS": nil, "no client certificate": {RootCAs: ca.pool, MinVersion: tls.VersionTLS12},
 		"unknown authority": {Certificates: client.Certificates, MinVersion: tls.VersionTLS12},
 	} {
-		options.TLS = config
-		_, err := started(t, options).GetNodes(t.Context())
-		assert.Error(t, err, name)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel() // each takes as long as a request may
+			options := options
+			options.TLS = config
+			_, err := started(t, options).GetNodes(t.Context())
+			assert.Error(t, err)
+		})
 	}
 }
 

@@ -2,8 +2,6 @@ package etcd
 
 import (
 	"context"
-	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"strings"
@@ -13,6 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
+
+	"github.com/seed-6dc909bb/s3lect/consensus/internal/freeport"
 )
 
 // server is an etcd with one member.
@@ -34,9 +34,8 @@ func startServer(t *testing.T) *server {
 
 func newServer(t *testing.T, scheme string, arguments ...string) *server {
 	t.Helper()
-	client, peer := freePorts(t)
-	s := &server{binary: findServer(t), address: fmt.Sprint("127.0.0.1:", client)}
-	clientURL, peerURL := scheme+"://"+s.address, fmt.Sprint("http://127.0.0.1:", peer)
+	s := &server{binary: findServer(t), address: freeport.Address(t)}
+	clientURL, peerURL := scheme+"://"+s.address, "http://"+freeport.Address(t)
 	s.arguments = append([]string{
 		"--name=m1", "--data-dir=" + t.TempDir(), "--logger=zap", "--log-level=error", "--unsafe-no-fsync",
 		"--listen-client-urls=" + clientURL, "--advertise-client-urls=" + clientURL,
@@ -96,18 +95,6 @@ func findServer(t *testing.T) string {
 	}
 	t.Skip("etcd is not installed; Debian has it in the package etcd-server")
 	return ""
-}
-
-// freePorts holds the one until there is the other.
-func freePorts(t *testing.T) (one, two int) {
-	t.Helper()
-	first, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer first.Close()
-	second, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer second.Close()
-	return first.Addr().(*net.TCPAddr).Port, second.Addr().(*net.TCPAddr).Port //nolint:errcheck // of TCP sockets
 }
 
 func TestServerIsTheOneThatTheDocumentationNames(t *testing.T) {
