@@ -7,17 +7,14 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"fmt"
-	mathrand "math/rand/v2"
-	"net"
-	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-6dc909bb/s3lect/consensus/admin"
+	"github.com/seed-6dc909bb/s3lect/consensus/internal/freeport"
 	"github.com/seed-6dc909bb/s3lect/consensus/internal/kv"
 )
 
@@ -25,6 +22,7 @@ import (
 type cluster struct {
 	t       *testing.T
 	members []*member
+	program string      // that nodes run; the one of this test if empty
 	tls     *tls.Config // of clients; nil without TLS
 }
 
@@ -41,10 +39,11 @@ type member struct {
 
 // layout says where nodes keep their data, and what else they are started with.
 type layout struct {
-	size  int
-	store func(t *testing.T, id string) []string
-	args  []string
-	tls   *tls.Config // of clients; nil without TLS
+	size    int
+	program string // that nodes run; the one of this test if empty
+	store   func(t *testing.T, id string) []string
+	args    []string
+	tls     *tls.Config // of clients; nil without TLS
 }
 
 // engines keep data in a directory.
@@ -61,7 +60,7 @@ func inDirectories(kind string) func(t *testing.T, id string) []string {
 // newCluster describes the nodes n1, n2 and so on, and starts none of them.
 func newCluster(t *testing.T, l layout) *cluster {
 	t.Helper()
-	c := &cluster{t: t, tls: l.tls}
+	c := &cluster{t: t, program: l.program, tls: l.tls}
 	var peers []string
 	for i := range l.size {
 		m := newMember(t, fmt.Sprintf("n%d", i+1), l)
@@ -76,7 +75,7 @@ func newCluster(t *testing.T, l layout) *cluster {
 
 func newMember(t *testing.T, id string, l layout) *member {
 	t.Helper()
-	m := &member{id: id, address: freeAddress(t), api: freeAddress(t)}
+	m := &member{id: id, address: freeport.Address(t), api: freeport.Address(t)}
 	m.args = append([]string{"--id", id, "--api", m.api, "--election-timeout-min", "500ms"}, l.args...)
 	m.args = append(m.args, l.store(t, id)...)
 	m.url = "http://" + m.api
@@ -98,7 +97,12 @@ func clientOf(t *testing.T, tlsConfig *tls.Config, timeout time.Duration, urls .
 func (c *cluster) start(members ...*member) {
 	c.t.Helper()
 	for _, m := range members {
-		m.process = start(c.t, append([]string{"run"}, m.args...)...)
+		args := append([]string{"run"}, m.args...)
+		if c.program == "" {
+			m.process = start(c.t, args...)
+		} else {
+			m.process = startCommand(c.t, commandOf(c.program, args...))
+		}
 	}
 	for _, m := range members {
 		m.answers()
@@ -214,30 +218,4 @@ func (c *cluster) eventually(otherwise string, yes func() bool) {
 		case <-ticker.C:
 		}
 	}
-}
-
-var (
-	portsMu sync.Mutex
-	given   = map[int]bool{}
-)
-
-// freeAddress is one that nobody listens at, outside of the range from which the system takes the ports of connections: it
-// must still be free when a node is started again.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	portsMu.Lock()
-	defer portsMu.Unlock()
-	for range 1000 {
-		port := 15000 + mathrand.IntN(15000)
-		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-		listener, err := net.Listen("tcp", address)
-		if err != nil || given[port] {
-			continue
-		}
-		require.NoError(t, listener.Close())
-		given[port] = true
-		return address
-	}
-	require.FailNow(t, "there is no free port")
-	return ""
 }

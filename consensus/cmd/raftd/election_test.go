@@ -35,6 +35,7 @@ func TestThreeProcessesAreOneStore(t *testing.T) {
 func inMemory(*testing.T, string) []string { return []string{"--store", "memory"} }
 
 func TestALeaderThatIsToEndHandsOnFirst(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, layout{size: 3, store: inMemory, args: []string{"--election-timeout-min", "5s"}})
 	c.start(c.members...)
 	leader := c.leader()

@@ -20,5 +20,7 @@ func TestMain(m *testing.M) {
 		main()
 		panic("main returned")
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	_ = os.RemoveAll(built.dir)
+	os.Exit(code)
 }

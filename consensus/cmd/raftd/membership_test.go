@@ -8,9 +8,12 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-6dc909bb/s3lect/consensus/internal/freeport"
 )
 
 func TestANodeIsReplacedWhileClientsWrite(t *testing.T) {
+	t.Parallel()
 	store := inDirectories("bbolt")
 	c := newCluster(t, layout{size: 3, store: store}).run()
 	l := c.put()
@@ -54,7 +57,7 @@ func TestAMemberIsNotAddedTwice(t *testing.T) {
 	code, _, stderr := do(t, "add", "n9", second.address, "--api", c.flag())
 	assert.Equal(t, 1, code)
 	assert.Contains(t, stderr, "already a member")
-	code, _, stderr = do(t, "add", second.id, freeAddress(t), "--api", c.flag())
+	code, _, stderr = do(t, "add", second.id, freeport.Address(t), "--api", c.flag())
 	assert.Equal(t, 1, code)
 	assert.Contains(t, stderr, "already a member")
 	code, _, stderr = do(t, "remove", "n9", "--api", c.flag())
@@ -63,6 +66,7 @@ func TestAMemberIsNotAddedTwice(t *testing.T) {
 }
 
 func TestANodeThatDiscoveryShowsIsAdded(t *testing.T) {
+	t.Parallel()
 	fourth := newMember(t, "n4", layout{store: inMemory})
 	c := newCluster(t, layout{size: 3, store: inMemory, args: []string{"--discovery", "static://n4=" + fourth.address + "/nonvoter"}}).run()
 	fourth.args = append(fourth.args, "--join", "--bind", fourth.address)

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -32,7 +33,12 @@ type process struct {
 // start runs raftd with these arguments.
 func start(t *testing.T, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, cmd: command(args...), log: &lines{serves: make(chan struct{})}, ended: make(chan struct{})}
+	return startCommand(t, command(args...))
+}
+
+func startCommand(t *testing.T, cmd *exec.Cmd) *process {
+	t.Helper()
+	p := &process{t: t, cmd: cmd, log: &lines{serves: make(chan struct{})}, ended: make(chan struct{})}
 	p.cmd.Stderr = p.log
 	require.NoError(t, p.cmd.Start())
 	go func() {
@@ -47,8 +53,10 @@ func start(t *testing.T, args ...string) *process {
 	}()
 	t.Cleanup(func() {
 		p.kill()
+		// A process that is killed has no exit status that would tell.
+		assert.False(t, p.log.contains("WARNING: DATA RACE"), "the race detector has found something")
 		if t.Failed() {
-			t.Logf("raftd %s\n%s", strings.Join(args, " "), p.log)
+			t.Logf("raftd %s\n%s", strings.Join(cmd.Args[1:], " "), p.log)
 		}
 	})
 	return p
@@ -68,9 +76,15 @@ func startNode(t *testing.T, args ...string) *process {
 	return p
 }
 
+// command is raftd in this test's binary, with the race detector if that has it.
 func command(args ...string) *exec.Cmd {
-	cmd := exec.Command(os.Args[0], args...)
-	cmd.Env = []string{childVariable + "=1"}
+	cmd := commandOf(os.Args[0], args...)
+	cmd.Env = append(cmd.Env, childVariable+"=1")
+	return cmd
+}
+
+func commandOf(program string, args ...string) *exec.Cmd {
+	cmd := exec.Command(program, args...)
 	for _, variable := range os.Environ() {
 		if !strings.HasPrefix(variable, "RAFTD_") {
 			cmd.Env = append(cmd.Env, variable)

@@ -11,13 +11,15 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-6dc909bb/s3lect/consensus/internal/freeport"
 )
 
 // single are the flags of a cluster of one.
 func single(t *testing.T, id, store, data string) []string {
 	t.Helper()
 	return []string{
-		"--id", id, "--peers", id + "=" + freeAddress(t), "--api", freeAddress(t),
+		"--id", id, "--peers", id + "=" + freeport.Address(t), "--api", freeport.Address(t),
 		"--store", store, "--data", data, "--election-timeout-min", "100ms",
 	}
 }
@@ -69,8 +71,8 @@ func TestAnAddressInUseIsNamedAndEndsTheNode(t *testing.T) {
 	defer listener.Close()
 	taken := listener.Addr().String()
 	for _, args := range [][]string{
-		{"--peers", "n1=" + taken, "--api", freeAddress(t)},
-		{"--peers", "n1=" + freeAddress(t), "--api", taken},
+		{"--peers", "n1=" + taken, "--api", freeport.Address(t)},
+		{"--peers", "n1=" + freeport.Address(t), "--api", taken},
 	} {
 		code, said := fails(t, append(args, "--id", "n1", "--store", "memory")...)
 		assert.Equal(t, 1, code)

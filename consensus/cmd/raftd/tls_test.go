@@ -13,8 +13,10 @@ import (
 )
 
 func TestNodesWithCertificatesAreAClusterOverEveryTransport(t *testing.T) {
+	t.Parallel()
 	for _, transport := range []string{"tcp", "grpc"} {
 		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
 			ours := newAuthority(t)
 			c := newCluster(t, layout{size: 3, tls: ours.client(), args: []string{"--transport", transport, "--tls-ca", ours.file}, store: inDirectories("bbolt")})
 			for _, m := range c.members {
