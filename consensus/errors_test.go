@@ -136,6 +136,7 @@ func TestALeaderThatIsCutOffReadsNothingAndKnowsNoOutcome(t *testing.T) {
 }
 
 func TestAReadThatNobodyConfirmsEndsWithItsContext(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, 3, consensus.WithElectionTimeoutMin(2*time.Second))
 	leader := c.leader()
 	require.NoError(t, leader.Apply(t.Context(), kv.Set("k", "v")))

@@ -60,6 +60,7 @@ func TestOptionsOfClientsThatCannotBeMeantAreRefused(t *testing.T) {
 }
 
 func TestClientDoesAllThatTheAPICan(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, 3, Options{})
 	before := c.leader()
 	client := clientOf(t, c.followers()[0].url+"/", c.followers()[1].url)
@@ -249,6 +250,7 @@ func TestClientNeverRepeatsWhatMayHaveBeenDone(t *testing.T) {
 }
 
 func TestAServerThatHangsIsPassedOver(t *testing.T) {
+	t.Parallel()
 	hanging := serverOf(t, http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) {
 		assert.Equal(t, "/health", req.URL.Path, "nothing else is asked of it")
 		assert.Empty(t, req.Header.Get("Authorization"))
@@ -330,6 +332,7 @@ func TestAClosedClientHoldsNoConnections(t *testing.T) {
 }
 
 func TestClientIsBoundedByItsTimeout(t *testing.T) {
+	t.Parallel()
 	hanging := serverOf(t, http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) {
 		_, _ = io.Copy(io.Discard, req.Body)
 		<-req.Context().Done()
@@ -367,6 +370,7 @@ func TestTokensAreNotSentInTheClearToALeader(t *testing.T) {
 }
 
 func TestClientSurvivesTheEndOfTheLeader(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, 3, Options{})
 	old := c.leader()
 	var servers []string

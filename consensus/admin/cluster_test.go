@@ -132,6 +132,7 @@ func (m *member) ask(t *testing.T, method, path, body string) *httptest.Response
 const set = `{"type":"set","data":{"key":"color","value":"blue"}}`
 
 func TestTheLeaderAppliesAndReads(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, 3, Options{})
 	leader := c.leader()
 	w := leader.ask(t, http.MethodPost, "/apply", set)
@@ -160,6 +161,7 @@ func TestTheLeaderAppliesAndReads(t *testing.T) {
 }
 
 func TestFollowersNameTheLeader(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, 3, Options{})
 	leader := c.leader()
 	for _, follower := range c.followers() {
@@ -177,6 +179,7 @@ func TestFollowersNameTheLeader(t *testing.T) {
 }
 
 func TestALeaderThatIsCutOffSaysWhatItKnows(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, 3, Options{Timeout: patience}, consensus.WithElectionTimeoutMin(2*time.Second))
 	leader := c.leader()
 	c.isolate(leader)
@@ -214,6 +217,7 @@ func TestALeaderThatIsCutOffSaysWhatItKnows(t *testing.T) {
 }
 
 func TestWhatDoesNotGoTogetherWithTheClusterIsRefused(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, 1, Options{}, consensus.WithMaxCommandSize(1000))
 	only := c.leader()
 	for _, refusal := range []struct{ path, body, code, text string }{
@@ -244,6 +248,7 @@ func TestWhatDoesNotGoTogetherWithTheClusterIsRefused(t *testing.T) {
 }
 
 func TestMembersAndLeadershipAreChanged(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, 3, Options{})
 	before := c.leader()
 	added := c.start("n4", Options{}, consensus.WithJoin())
@@ -270,6 +275,7 @@ func TestMembersAndLeadershipAreChanged(t *testing.T) {
 }
 
 func TestSnapshotsAreTakenOnTheNodeThatIsAsked(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, 3, Options{})
 	applied := decoded[Applied](t, c.leader().ask(t, http.MethodPost, "/apply", set))
 	follower := c.followers()[0]
@@ -292,6 +298,7 @@ func checksOf(t *testing.T, m *member) map[string]Check {
 }
 
 func TestStatusIsWhatTheNodeKnows(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, 3, Options{Version: "v9"})
 	for _, m := range append(c.followers(), c.leader()) {
 		status := decoded[Status](t, m.ask(t, http.MethodGet, "/status", ""))
@@ -310,6 +317,7 @@ func TestStatusIsWhatTheNodeKnows(t *testing.T) {
 }
 
 func TestHealthOfAWholeCluster(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, 3, Options{})
 	leader := c.leader()
 	require.Eventually(t, func() bool { return checksOf(t, leader)["quorum"].Result == CheckPassed }, patience, time.Millisecond)
@@ -376,6 +384,7 @@ func (f fragile) Apply(entry consensus.LogEntry) error {
 }
 
 func TestAMachineThatPanicsEndsTheNodeAndIsNamedAsTheReason(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, 1, Options{}, consensus.WithStateMachine(fragile{kv.New()}))
 	only := c.leader()
 	failure := failureOf(t, only.ask(t, http.MethodPost, "/apply", `{"type":"panic"}`))
@@ -389,6 +398,7 @@ func TestAMachineThatPanicsEndsTheNodeAndIsNamedAsTheReason(t *testing.T) {
 }
 
 func TestRequestsEndWithTheirTimeout(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, 1, Options{Timeout: 3 * time.Second})
 	only := c.leader()
 	w := only.ask(t, http.MethodPost, "/nodes/add", `{"id":"n2","address":"nowhere","port":7000}`)

@@ -37,6 +37,7 @@ func leaderRoutes() (all []*route) {
 }
 
 func TestFollowersAskTheLeaderInPlaceOfTheClient(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, 3, Options{Forward: true})
 	leader := c.leader()
 	follower := c.followers()[0]
@@ -193,6 +194,7 @@ func TestWhatMayHaveBeenDoneIsAnUnknownOutcomeAndNotAskedAgain(t *testing.T) {
 }
 
 func TestALeaderThatDoesNotAnswerIsWaitedForUntilTheTimeout(t *testing.T) {
+	t.Parallel()
 	leader := serverOf(t, http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) {
 		_, _ = io.Copy(io.Discard, req.Body)
 		<-req.Context().Done()

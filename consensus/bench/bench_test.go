@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,39 +25,73 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// Several runs at a time, because they mostly wait for elections.
 func TestASmallRunMeasuresEveryPart(t *testing.T) {
+	tested := map[string]bool{}
+	for parts, check := range map[string]func(t *testing.T, r result, page string){
+		"commits":                        requireCommits,
+		"overhead,reads":                 requireOverheadAndReads,
+		"failover,handover,restore,idle": requireTheOthers,
+	} {
+		for _, part := range strings.Split(parts, ",") {
+			tested[part] = true
+		}
+		t.Run(parts, func(t *testing.T) {
+			t.Parallel()
+			r, page := runSmall(t, parts)
+			check(t, r, page)
+		})
+	}
+	for _, part := range allParts() {
+		require.True(t, tested[part], part)
+	}
+}
+
+// runSmall measures parts, and returns the result and the page that it is written to.
+func runSmall(t *testing.T, parts string) (r result, text string) {
+	t.Helper()
 	directory := t.TempDir()
 	jsonFile, page := filepath.Join(directory, "result.json"), filepath.Join(directory, "page.md")
 	require.NoError(t, os.WriteFile(page, []byte("before\n"+markBegin+"earlier figures\n"+markEnd+"after\n"), 0o600))
 	require.NoError(t, start(t.Context(), []string{
-		"-quick", "-stores", "memory,pebble", "-overhead-stores", "memory", "-clients", "2", "-failovers", "1", "-handovers", "1",
+		"-quick", "-parts", parts, "-stores", "memory,pebble", "-overhead-stores", "memory", "-clients", "2", "-failovers", "1", "-handovers", "1",
 		"-snapshot-mib", "1", "-idle", "100ms", "-pairs", "1", "-etcd=false", "-dir", directory, "-json", jsonFile, "-markdown", page,
 	}))
-
-	var r result
 	encoded, err := os.ReadFile(jsonFile)
 	require.NoError(t, err)
 	require.NoError(t, json.Unmarshal(encoded, &r))
+	written, err := os.ReadFile(page)
+	require.NoError(t, err)
+	require.NotContains(t, string(written), "earlier figures")
+	left, err := os.ReadDir(directory)
+	require.NoError(t, err)
+	require.Len(t, left, 2, "the data are removed")
+	return r, string(written)
+}
+
+func requireCommits(t *testing.T, r result, _ string) {
+	t.Helper()
 	require.Len(t, r.Commits, 5, "two stores over two transports, and the bare engine")
 	for _, row := range r.Commits {
 		require.Positive(t, row.Rate, row.Target)
 	}
+}
+
+func requireOverheadAndReads(t *testing.T, r result, page string) {
+	t.Helper()
 	require.Len(t, r.Overhead, 1)
 	require.Positive(t, r.Overhead[0].Ratio)
 	require.Len(t, r.Reads, 2)
+	require.Contains(t, page, "### Overhead over the bare engine")
+}
+
+func requireTheOthers(t *testing.T, r result, _ string) {
+	t.Helper()
 	require.Len(t, r.Failover, 4)
 	require.Len(t, r.Handover, 6)
 	require.Len(t, r.Restore, 1)
 	require.Greater(t, r.Restore[0].Member.RSSPeak, uint64(1<<20))
 	require.Len(t, r.Idle, 4, "a leader and a follower on two stores")
-
-	text, err := os.ReadFile(page)
-	require.NoError(t, err)
-	require.Contains(t, string(text), "### Overhead over the bare engine")
-	require.NotContains(t, string(text), "earlier figures")
-	left, err := os.ReadDir(directory)
-	require.NoError(t, err)
-	require.Len(t, left, 2, "the data are removed")
 }
 
 func TestWhatCannotBeMeasuredIsRefused(t *testing.T) {
