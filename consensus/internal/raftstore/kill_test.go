@@ -36,6 +36,7 @@ func TestNothingAcknowledgedIsLostWhenTheProcessIsKilled(t *testing.T) {
 		if p.name == "memory" {
 			t.Skip("nothing in memory outlives its process")
 		}
+		t.Parallel()
 		seed := rand.Int63()
 		t.Logf("seed %d", seed)
 		random := rand.New(rand.NewSource(seed))

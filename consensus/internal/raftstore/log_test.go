@@ -79,6 +79,7 @@ func TestEntriesAreReadAsTheyWereStored(t *testing.T) {
 func TestALogIsShortenedAtBothEnds(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, p *place) {
 		t.Helper()
+		t.Parallel()
 		s := p.storage(t)
 		store := newStore(t, s)
 		check := func(first, last uint64) {

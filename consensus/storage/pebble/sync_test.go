@@ -2,6 +2,7 @@ package pebble
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"log/slog"
 	"math/rand"
@@ -28,12 +29,14 @@ func openOn(t *testing.T, fs vfs.FS) *Storage {
 	return s
 }
 
+var crashes = flag.Int("pebble.crashes", 8, "how often the machine crashes")
+
 func TestNothingAnsweredIsLostWhenTheMachineCrashes(t *testing.T) {
 	random := rand.New(rand.NewSource(1))
 	fs := vfs.NewCrashableMem()
 	require.NoError(t, fs.MkdirAll("data", 0o700))
 	written := 0
-	for range 20 {
+	for range *crashes {
 		s := openOn(t, fs)
 		for range 50 {
 			key := fmt.Appendf(nil, "%09d", written)

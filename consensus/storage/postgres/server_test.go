@@ -25,6 +25,7 @@ func open(t *testing.T, server *pgserver.Server, options postgres.Options) *post
 
 // TestOnAServer runs what needs a server of no special kind on one.
 func TestOnAServer(t *testing.T) {
+	t.Parallel()
 	server := pgserver.Start(t)
 	for name, test := range map[string]func(*testing.T, *pgserver.Server){
 		"UnloggedTablesAreRefused":                      testUnloggedTablesAreRefused,
@@ -50,6 +51,7 @@ func TestServersThatLoseDataAreRefused(t *testing.T) {
 		"full_page_writes=off": "full_page_writes off",
 	} {
 		t.Run(setting, func(t *testing.T) {
+			t.Parallel()
 			server := pgserver.Start(t, setting)
 			_, err := postgres.Open(t.Context(), server.URL(), postgres.Options{})
 			require.ErrorContains(t, err, reason)
@@ -65,6 +67,7 @@ func testUnloggedTablesAreRefused(t *testing.T, server *pgserver.Server) {
 }
 
 func TestCommitsAreSynchronousWhateverTheServersDefaultIs(t *testing.T) {
+	t.Parallel()
 	server := pgserver.Start(t, "synchronous_commit=off")
 	var log strings.Builder
 	s := open(t, server, postgres.Options{Logger: textLogger(&log)})
@@ -233,6 +236,7 @@ func testAServerThatDoesNotAnswerIsNotWaitedForForEver(t *testing.T, server *pgs
 
 // TestSpaceOfWhatIsDeletedIsUsedAgain appends and deletes as a log does.
 func TestSpaceOfWhatIsDeletedIsUsedAgain(t *testing.T) {
+	t.Parallel()
 	server := pgserver.Start(t, "autovacuum_naptime=1s")
 	s := open(t, server, postgres.Options{})
 	size := func() (bytes int64) {

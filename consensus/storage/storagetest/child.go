@@ -63,7 +63,8 @@ func newChild(t *testing.T, task, place string) (*child, *os.File) {
 	top, _, _ := strings.Cut(t.Name(), "/")
 	c := &child{reports: bufio.NewScanner(reports)}
 	c.command = exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+regexp.QuoteMeta(top)+"$", "-test.count=1", "-test.v=false")
-	c.command.Env = append(os.Environ(), childTask+"="+task, childPlace+"="+place)
+	// A program with the race detector sleeps for a second when it exits, unless told not to.
+	c.command.Env = append(os.Environ(), childTask+"="+task, childPlace+"="+place, "GORACE=atexit_sleep_ms=0")
 	c.command.ExtraFiles = []*os.File{write}
 	c.command.Stdout, c.command.Stderr = &c.output, &c.output
 	return c, write

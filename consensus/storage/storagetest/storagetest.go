@@ -72,10 +72,20 @@ func Run(t *testing.T, engine Engine) {
 	if engine.Volatile {
 		return
 	}
-	t.Run("ASecondUserIsRefused", func(t *testing.T) { testSecondUser(t, engine) })
-	t.Run("ASecondProcessIsRefused", func(t *testing.T) { testSecondProcess(t, engine) })
-	t.Run("NothingAnsweredIsLostWhenTheProcessIsKilled", func(t *testing.T) { testKill(t, engine) })
-	t.Run("NothingAnsweredIsLostWhenTheDiskIsFull", func(t *testing.T) { testFullDisk(t, engine) })
+	for _, test := range []struct {
+		name string
+		test func(t *testing.T, engine Engine)
+	}{
+		{"ASecondUserIsRefused", testSecondUser},
+		{"ASecondProcessIsRefused", testSecondProcess},
+		{"NothingAnsweredIsLostWhenTheProcessIsKilled", testKill},
+		{"NothingAnsweredIsLostWhenTheDiskIsFull", testFullDisk},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel() // they wait for other processes, for locks and for the disk
+			test.test(t, engine)
+		})
+	}
 }
 
 // open opens a storage and has it closed at the end of the test.
