@@ -112,9 +112,12 @@ func (m *monitor) leads(term uint64, p *process) {
 	}
 }
 
+// electionWon is how the engine's log says so, as the node hands it on.
+const electionWon = "raft: election won"
+
 // heard reads the engine's log.
 func (m *monitor) heard(p *process, message string, attributes map[string]string) {
-	if p.isDead() || message != "election won" {
+	if p.isDead() || message != electionWon {
 		return
 	}
 	var term uint64
@@ -128,6 +131,15 @@ func (m *monitor) heard(p *process, message string, attributes map[string]string
 	m.mu.Unlock()
 	if ok {
 		m.violate("term-shared", "%s has won the election of term %d, and so had %s", p.name(), term, other)
+	}
+}
+
+// judgeElections demands an election for every term that somebody has led, or the engine's log is not understood any more.
+func (m *monitor) judgeElections() {
+	for term, leader := range m.leaders {
+		if winner := m.winners[term]; winner != leader {
+			m.violate("log", "%s has led term %d, and the engine's log has its election won by %q", leader, term, winner)
+		}
 	}
 }
 

@@ -64,9 +64,8 @@ type storyteller struct {
 	common []slog.Attr
 }
 
-func (s *storyteller) Enabled(_ context.Context, level slog.Level) bool {
-	return level >= slog.LevelInfo
-}
+// Enabled takes everything: what the engine says of its elections comes at the lowest level.
+func (s *storyteller) Enabled(context.Context, slog.Level) bool { return true }
 
 func (s *storyteller) Handle(_ context.Context, record slog.Record) error {
 	attributes, text := map[string]string{}, strings.Builder{}
@@ -81,6 +80,9 @@ func (s *storyteller) Handle(_ context.Context, record slog.Record) error {
 	}
 	record.Attrs(note)
 	s.heard(record.Message, attributes)
+	if record.Level < slog.LevelInfo {
+		return nil // the story would be too long
+	}
 	s.trace.add(s.who, "%s", record.Message+text.String())
 	return nil
 }

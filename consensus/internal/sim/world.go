@@ -134,6 +134,7 @@ func Run(o Options) *Report {
 	recovery := w.settle()
 	watch()
 	w.end()
+	w.monitor.judgeElections()
 	w.monitor.judgeHistory()
 
 	starts := 0
