@@ -36,6 +36,9 @@ func failed(err error, to *route) *answer {
 	failure := given.failure
 	failure.UnknownOutcome = failure.Code == CodeUnknownOutcome
 	failure.Retryable = consensus.IsRetryable(err) && failure.Code != CodeMachineError || failure.Code == CodeTimeout
+	if failure.Code == CodeElectionTimeout {
+		failure.Retryable = false // leadership may still pass on, and whoever is asked then would give it up again
+	}
 	switch failure.Code {
 	case CodeNotLeader:
 		if there := (*consensus.NotLeaderError)(nil); errors.As(err, &there) {

@@ -391,3 +391,20 @@ func TestClientSurvivesTheEndOfTheLeader(t *testing.T) {
 		return err == nil
 	}, patience, 10*time.Millisecond)
 }
+
+func TestWhatMayMakeAnotherNodeLeadIsAskedOfOneServerOnly(t *testing.T) {
+	var asked atomic.Int64
+	var servers []string
+	for range 2 {
+		f := newFake()
+		f.err = consensus.ErrElectionTimeout
+		f.act = func(context.Context) error { asked.Add(1); return f.err }
+		servers = append(servers, serverOf(t, handlerOf(t, f, Options{})).URL)
+	}
+	c, err := NewClient(ClientOptions{Servers: servers, Token: token})
+	require.NoError(t, err)
+	t.Cleanup(c.Close)
+	_, err = c.StepDown(t.Context())
+	require.ErrorIs(t, err, consensus.ErrElectionTimeout)
+	assert.EqualValues(t, 1, asked.Load(), "the second server may lead by now, since the first has stepped down after all")
+}

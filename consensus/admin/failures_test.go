@@ -69,7 +69,7 @@ func TestErrorsOfANodeAreAnsweredByTheirKind(t *testing.T) {
 		assert.Equal(t, c.status, w.Code, "%v", c.err)
 		assert.Equal(t, c.code, failure.Code, "%v", c.err)
 		assert.Equal(t, f.err.Error(), failure.Text)
-		assert.Equal(t, isRetryable(c.err) || c.code == CodeTimeout, failure.Retryable, "%v", c.err)
+		assert.Equal(t, isRetryable(c.err) && c.code != CodeElectionTimeout || c.code == CodeTimeout, failure.Retryable, "%v", c.err)
 		assert.Equal(t, errors.Is(c.err, consensus.ErrUnknownOutcome), failure.UnknownOutcome, "%v", c.err)
 		assert.Equal(t, c.code == CodeNoLeader || c.code == CodeNoQuorum || c.code == CodeElectionTimeout, w.Header().Get("Retry-After") != "", "%v", c.err)
 		assert.Equal(t, c.code == CodeMachineError, failure.Index == 7, "%v", c.err)

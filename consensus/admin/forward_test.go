@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -227,3 +229,35 @@ func TestAnswersAreReadUpToALimit(t *testing.T) {
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { return copy(p, bytes.Repeat([]byte{0}, len(p))), nil }
+
+func TestFollowersKeepTheirConnectionsToTheLeader(t *testing.T) {
+	const clients, rounds = 32, 5
+	var opened atomic.Int64
+	var asking, all sync.WaitGroup
+	leader := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asking.Done()
+		asking.Wait() // for the others, so that each needs a connection
+		w.Header().Set("Content-Type", jsonType)
+		_, _ = io.WriteString(w, `{"value":null}`+"\n")
+	}))
+	leader.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			opened.Add(1)
+		}
+	}
+	leader.Start()
+	t.Cleanup(leader.Close)
+	forward := newForwarder(func() string { return "n2" }, Options{})
+	t.Cleanup(forward.http.CloseIdleConnections)
+	for range rounds {
+		asking.Add(clients)
+		for range clients {
+			all.Go(func() {
+				from := httptest.NewRequestWithContext(t.Context(), http.MethodPost, applyRoute.path, http.NoBody)
+				assert.Equal(t, http.StatusOK, forward.ask(t.Context(), leader.URL, from, applyRoute, []byte(`{}`)).status)
+			})
+		}
+		all.Wait()
+	}
+	assert.LessOrEqual(t, opened.Load(), int64(2*clients), "for %d requests, %d at once", rounds*clients, clients)
+}

@@ -14,6 +14,9 @@ const (
 	dialTimeout  = 3 * time.Second
 	maxIdle      = time.Minute
 	maxHeadBytes = 64 << 10 // of an answer
+	// maxIdlePerNode is for how many requests at once connections are kept: with net/http's two, a follower that hands on the
+	// requests of many would make a new one for most of them, and run out of ports.
+	maxIdlePerNode = 256
 )
 
 // newSender returns an HTTP client that neither follows redirects nor waits long for a connection. How long an answer
@@ -26,6 +29,7 @@ func newSender(tlsConfig *tls.Config) *http.Client {
 			TLSClientConfig:        tlsConfig.Clone(),
 			TLSHandshakeTimeout:    dialTimeout,
 			ForceAttemptHTTP2:      true,
+			MaxIdleConnsPerHost:    maxIdlePerNode,
 			IdleConnTimeout:        maxIdle,
 			MaxResponseHeaderBytes: maxHeadBytes,
 		},
