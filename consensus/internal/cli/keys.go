@@ -156,7 +156,7 @@ func (a *App) newSetCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.output.print(a.Stdout, answer, answer.writeVersion)
+			return c.output.printApplied(a.Stdout, answer, answer.writeVersion)
 		},
 	}
 	c.addFlags(cmd)
@@ -178,7 +178,7 @@ func (a *App) newDeleteCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := c.output.print(a.Stdout, answer, func(io.Writer) {}); err != nil {
+			if err := c.output.printApplied(a.Stdout, answer, func(io.Writer) {}); err != nil {
 				return err
 			}
 			if !answer.Found {
@@ -218,7 +218,7 @@ nothing can come between. With --absent, give it a value if there is no such key
 			if err != nil {
 				return err
 			}
-			if err := c.output.print(a.Stdout, answer, func(w io.Writer) {
+			if err := c.output.printApplied(a.Stdout, answer, func(w io.Writer) {
 				if answer.Swapped {
 					answer.writeVersion(w)
 				}

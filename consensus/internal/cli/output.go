@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -39,14 +40,29 @@ func (o *output) Set(value string) error {
 
 // print writes the answer as JSON or as text.
 func (o *output) print(w io.Writer, answer any, text func(io.Writer)) error {
-	if !o.json {
-		text(w)
-		return nil
+	var page bytes.Buffer
+	if o.json {
+		e := json.NewEncoder(&page)
+		e.SetEscapeHTML(false)
+		e.SetIndent("", "  ")
+		if err := e.Encode(answer); err != nil {
+			return err
+		}
+	} else {
+		text(&page)
 	}
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	return e.Encode(answer)
+	if _, err := w.Write(page.Bytes()); err != nil {
+		return fmt.Errorf("print the answer: %w", err)
+	}
+	return nil
+}
+
+// printApplied is print for the answer to a command, which must not look like one that was not applied.
+func (o *output) printApplied(w io.Writer, answer any, text func(io.Writer)) error {
+	if err := o.print(w, answer, text); err != nil {
+		return &exitError{code: exitUnknown, err: fmt.Errorf("the command is applied: %w", err)}
+	}
+	return nil
 }
 
 // plain is text from a server for a terminal: what could move the cursor or break the line is quoted.

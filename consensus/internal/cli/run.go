@@ -149,6 +149,10 @@ func (o *runOptions) addFlags(cmd *cobra.Command) {
 }
 
 func (a *App) run(cmd *cobra.Command, o *runOptions) error {
+	ctx, cancel := context.WithCancelCause(cmd.Context())
+	defer cancel(nil)
+	stop := a.interruptible(cancel) // first, since a file may not come to an end
+	defer stop()
 	if o.config != "" {
 		if err := bindFile(cmd.Flags(), o.config); err != nil {
 			return err
@@ -163,10 +167,6 @@ func (a *App) run(cmd *cobra.Command, o *runOptions) error {
 	if err := o.Check(); err != nil {
 		return &exitError{code: exitUsage, err: err}
 	}
-	ctx, cancel := context.WithCancelCause(cmd.Context())
-	defer cancel(nil)
-	stop := a.interruptible(cancel)
-	defer stop()
 	err = a.Run(ctx, o.Options)
 	var interrupted *exitError
 	switch {

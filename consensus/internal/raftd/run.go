@@ -244,7 +244,7 @@ func (d *daemon) openStorage(ctx context.Context) (consensus.Storage, error) {
 }
 
 func (d *daemon) newServer(s *security) error {
-	handler, err := admin.New(d.node, admin.Options{
+	api, err := admin.New(d.node, admin.Options{
 		TokenSource: s.tokens, ClientCertificates: s.clientCertificates, Insecure: d.options.open(),
 		Forward: d.options.Forward, ForwardTLS: s.forward,
 		MaxBody: maxBody(d.options.MaxCommand), Timeout: d.options.RequestTimeout,
@@ -253,8 +253,11 @@ func (d *daemon) newServer(s *security) error {
 	if err != nil {
 		return err
 	}
+	if d.options.open() && !d.options.Insecure {
+		api = knownHosts(d.apiURL, api)
+	}
 	d.server = &http.Server{
-		Handler: handler, TLSConfig: s.api, ErrorLog: slog.NewLogLogger(d.log.Handler(), slog.LevelDebug),
+		Handler: api, TLSConfig: s.api, ErrorLog: slog.NewLogLogger(d.log.Handler(), slog.LevelDebug),
 		ReadHeaderTimeout: readHeadTimeout, IdleTimeout: idleTimeout,
 		WriteTimeout: requestTimeout(d.options.RequestTimeout) + slowestAnswer,
 	}

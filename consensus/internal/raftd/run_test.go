@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -211,4 +212,22 @@ func TestANodeThatStopsByItselfEndsTheRun(t *testing.T) {
 	assert.ErrorContains(t, err, "the node has stopped by itself")
 	_, err = client.Status(t.Context())
 	assert.ErrorAs(t, err, new(*admin.UnreachableError))
+}
+
+func TestAPageOfAnotherSiteDoesNotReachAnAPIWithoutAGuard(t *testing.T) {
+	r := run(t, alone(nil))
+	apply(t, r.client(t, ""), kv.Set("a", "1"))
+	for host, status := range map[string]int{
+		"": http.StatusOK, "localhost": http.StatusOK, "localhost:8001": http.StatusOK, "[::1]:8001": http.StatusOK, "[::1]": http.StatusOK,
+		"evil.example": http.StatusForbidden, "evil.example:8001": http.StatusForbidden, "127.0.0.1.evil.example": http.StatusForbidden,
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, r.url+"/read", strings.NewReader(`{"query":{"get":"a"}}`))
+		require.NoError(t, err)
+		req.Host = host
+		req.Header.Set("Content-Type", "application/json")
+		answer, err := http.DefaultClient.Do(req)
+		require.NoError(t, err)
+		require.NoError(t, answer.Body.Close())
+		assert.Equal(t, status, answer.StatusCode, "%q", host)
+	}
 }
