@@ -280,19 +280,21 @@ func (e *Endpoint) AppendEntriesPipeline(id raft.ServerID, target raft.ServerAdd
 	if err != nil {
 		return nil, err
 	}
-	e.leader.caughtUp(id)
-	return &watchedPipeline{AppendPipeline: pipeline, fellBehind: func() { e.leader.fellBehind(id) }}, nil
+	p := &watchedPipeline{AppendPipeline: pipeline, id: id, leader: &e.leader}
+	e.leader.caughtUp(p)
+	return p, nil
 }
 
 // watchedPipeline is closed by the engine at every error, when the member is removed, and at the end of the leadership.
 type watchedPipeline struct {
 	raft.AppendPipeline
-	fellBehind func()
+	id     raft.ServerID
+	leader *leaderSide
 }
 
 // Close implements raft.AppendPipeline.
 func (p *watchedPipeline) Close() error {
-	p.fellBehind()
+	p.leader.fellBehind(p)
 	return p.AppendPipeline.Close()
 }
 

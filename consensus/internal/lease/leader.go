@@ -28,8 +28,8 @@ type leaderSide struct {
 	// numbers above trustFrom, which is where the last transfer ended. While one is under way trusted is not used.
 	heard, trusted map[raft.ServerID]beat
 	trustFrom      uint64
-	synced         map[raft.ServerID]bool
-	changed        chan struct{} // closed and replaced with each answer
+	synced         map[raft.ServerID]*watchedPipeline // the newest one, while it is open
+	changed        chan struct{}                      // closed and replaced with each answer
 }
 
 // grant is the lease of a term.
@@ -48,7 +48,7 @@ type beat struct {
 func (l *leaderSide) init(options Options) {
 	l.self, l.voters, l.lease = options.Self, options.Voters, Duration(options.ElectionTimeout)
 	l.heard, l.trusted = map[raft.ServerID]beat{}, map[raft.ServerID]beat{}
-	l.synced = map[raft.ServerID]bool{}
+	l.synced = map[raft.ServerID]*watchedPipeline{}
 	l.changed = make(chan struct{})
 }
 
@@ -86,18 +86,21 @@ func (l *leaderSide) enter(term uint64) {
 	l.forget(term)
 }
 
-func (l *leaderSide) caughtUp(id raft.ServerID) {
+func (l *leaderSide) caughtUp(p *watchedPipeline) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.synced[id] = true
+	l.synced[p.id] = p
 	l.tell()
 }
 
-func (l *leaderSide) fellBehind(id raft.ServerID) {
+// fellBehind does not take the end of an earlier pipeline, which the engine may close late, for that of the newest.
+func (l *leaderSide) fellBehind(p *watchedPipeline) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.synced, id)
-	l.tell()
+	if l.synced[p.id] == p {
+		delete(l.synced, p.id)
+		l.tell()
+	}
 }
 
 // forget drops what was known of earlier terms. The caller holds mu.
@@ -206,7 +209,7 @@ func (e *Endpoint) Synced(id raft.ServerID, question uint64) (bool, <-chan struc
 	l := &e.leader
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.synced[id] && l.heard[id].number > question, l.changed
+	return l.synced[id] != nil && l.heard[id].number > question, l.changed
 }
 
 // Why HandOn has failed.
@@ -307,7 +310,7 @@ func (l *leaderSide) hasTarget(h Handover) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return h.Term == l.term && slices.ContainsFunc(voters, func(id raft.ServerID) bool {
-		return id != l.self && (h.To == "" || id == h.To) && l.synced[id]
+		return id != l.self && (h.To == "" || id == h.To) && l.synced[id] != nil
 	})
 }
 
@@ -319,7 +322,7 @@ func (l *leaderSide) target(h Handover, question uint64) (target raft.ServerID) 
 	newest := question
 	for _, id := range voters {
 		heard := l.heard[id]
-		if id != l.self && (h.To == "" || id == h.To) && l.synced[id] && heard.last >= last && heard.number > newest {
+		if id != l.self && (h.To == "" || id == h.To) && l.synced[id] != nil && heard.last >= last && heard.number > newest {
 			newest, target = heard.number, id
 		}
 	}

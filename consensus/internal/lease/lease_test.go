@@ -416,7 +416,7 @@ func TestHandingOnGivesTheLeaseUpUntilHeartbeatsSentAfterItsEndAreAnswered(t *te
 		e := newEndpoint(t, w, false, "n1", "n2", "n3")
 		require.NoError(t, beatTo(e, "n2"))
 		require.True(t, e.Leading(5))
-		e.leader.caughtUp("n3")
+		catchUp(t, e, "n3")
 		target, release, err := e.HandOn(t.Context(), handover("", func() { require.NoError(t, beatTo(e, "n3")) }))
 		require.NoError(t, err)
 		require.Equal(t, raft.ServerID("n3"), target)
@@ -453,7 +453,7 @@ func TestHeartbeatsFromBeforeTheEndOfATransferMakeNoLease(t *testing.T) {
 				if !marked {
 					begin()
 				}
-				e.leader.caughtUp("n3")
+				catchUp(t, e, "n3")
 				_, release, err := e.HandOn(t.Context(), handover("", func() { require.NoError(t, beatTo(e, "n3")) }))
 				require.NoError(t, err)
 				if marked {
@@ -481,8 +481,8 @@ func TestLeadershipIsHandedOnlyToAVoterThatAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEndpoint(t, &wire{answer: granting(5)}, false, "n1", "n2", "n3")
 		require.NoError(t, beatTo(e, "n3"))
-		e.leader.caughtUp("n2")
-		e.leader.caughtUp("n3")
+		catchUp(t, e, "n2")
+		catchUp(t, e, "n3")
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		_, _, err := e.HandOn(ctx, handover("n2", func() { require.NoError(t, beatTo(e, "n3")) }))
@@ -508,8 +508,8 @@ func TestLeadershipIsHandedOnlyToAVoterWithTheWholeLog(t *testing.T) {
 			}
 		}
 		all()
-		e.leader.caughtUp("n2")
-		e.leader.caughtUp("n3") // the newest answer, and an entry behind
+		catchUp(t, e, "n2")
+		catchUp(t, e, "n3") // the newest answer, and an entry behind
 		target, release, err := e.HandOn(t.Context(), handover("", all))
 		require.NoError(t, err)
 		release()
@@ -565,4 +565,37 @@ func TestAskingWhoLeadsDoesNotAllocate(t *testing.T) {
 	e := newEndpoint(t, &wire{answer: granting(5)}, false, "n1", "n2", "n3")
 	require.NoError(t, beatTo(e, "n2"))
 	require.Zero(t, testing.AllocsPerRun(100, func() { e.Leading(5) }))
+}
+
+// pipe is a pipeline that nothing is sent through.
+type pipe struct{ raft.AppendPipeline }
+
+func (pipe) Close() error { return nil }
+
+func (w *wire) AppendEntriesPipeline(raft.ServerID, raft.ServerAddress) (raft.AppendPipeline, error) {
+	return pipe{}, nil
+}
+
+// catchUp has the engine say that a member has all entries.
+func catchUp(t *testing.T, e *Endpoint, id raft.ServerID) {
+	t.Helper()
+	_, err := e.AppendEntriesPipeline(id, raft.ServerAddress(id))
+	require.NoError(t, err)
+}
+
+func TestTheLateEndOfAnEarlierPipelineIsNotThatOfTheNewest(t *testing.T) {
+	e := newEndpoint(t, &wire{answer: granting(5)}, false, "n1", "n2")
+	earlier, err := e.AppendEntriesPipeline("n2", "n2")
+	require.NoError(t, err)
+	e.leader.enter(5) // which is when the engine begins anew
+	newest, err := e.AppendEntriesPipeline("n2", "n2")
+	require.NoError(t, err)
+	question := e.Question()
+	require.NoError(t, beatTo(e, "n2"))
+	require.NoError(t, earlier.Close())
+	synced, _ := e.Synced("n2", question)
+	require.True(t, synced, "the newest is open")
+	require.NoError(t, newest.Close())
+	synced, _ = e.Synced("n2", question)
+	require.False(t, synced)
 }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -61,4 +62,19 @@ func TestAFileWithoutAUsableTokenIsRefusedAtTheStart(t *testing.T) {
 	}
 	_, err := watchTokens("/does/not/exist", slog.Default())
 	assert.ErrorContains(t, err, "--token-file: ")
+}
+
+func TestATokenThatIsReplacedByAFileOfTheSameSizeAndTimeIsGone(t *testing.T) {
+	directory := t.TempDir()
+	path, next := filepath.Join(directory, "tokens"), filepath.Join(directory, "next")
+	at := time.Unix(1, 0) // as in images that are built to be the same each time
+	for file, token := range map[string]string{path: "before\n", next: "behind\n"} {
+		require.NoError(t, os.WriteFile(file, []byte(token), 0o600))
+		require.NoError(t, os.Chtimes(file, at, at))
+	}
+	f, err := watchTokens(path, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	require.Equal(t, []string{"before"}, f.get())
+	require.NoError(t, os.Rename(next, path))
+	assert.Equal(t, []string{"behind"}, f.get())
 }

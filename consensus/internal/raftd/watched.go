@@ -1,11 +1,10 @@
 package raftd
 
 import (
-	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"sync/atomic"
-	"time"
 )
 
 // watched is what is made of files, and made again when they have changed.
@@ -20,7 +19,7 @@ type watched[T any] struct {
 // edition is what was made of the files as they were at some time.
 type edition[T any] struct {
 	value  T
-	states string // of the files
+	states []os.FileInfo // of the files; nil for one that is not there
 }
 
 // watch reads the files for the first time.
@@ -39,7 +38,7 @@ func watch[T any](what string, files []string, log *slog.Logger, read func() (T,
 func (w *watched[T]) get() T {
 	had := w.current.Load()
 	states := w.states() // before they are read: what is written meanwhile is read again the next time
-	if states == had.states {
+	if slices.EqualFunc(states, had.states, same) {
 		return had.value
 	}
 	value, err := w.read()
@@ -56,15 +55,19 @@ func (w *watched[T]) get() T {
 	return value
 }
 
-// states tell one version of the files from the next.
-func (w *watched[T]) states() (states string) {
-	for _, file := range w.files {
-		info, err := os.Stat(file)
-		if err != nil {
-			states += "none "
-			continue
-		}
-		states += fmt.Sprintf("%s,%d ", info.ModTime().Format(time.RFC3339Nano), info.Size())
+func (w *watched[T]) states() []os.FileInfo {
+	states := make([]os.FileInfo, len(w.files))
+	for i, file := range w.files {
+		states[i], _ = os.Stat(file) // nil after an error
 	}
 	return states
+}
+
+// same says whether a file is what it was. One that was put in its place is another one, though it may have the same size, as
+// tokens have, and the same time, as copies can have.
+func same(a, b os.FileInfo) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return os.SameFile(a, b) && a.ModTime().Equal(b.ModTime()) && a.Size() == b.Size()
 }
