@@ -33,7 +33,7 @@ func (s *sink) Accept(_ string, level hclog.Level, message string, pairs ...any)
 	for i := 0; i+1 < len(pairs); i += 2 {
 		attributes = append(attributes, slog.Any(fmt.Sprint(pairs[i]), readable(pairs[i+1])))
 	}
-	s.logger.LogAttrs(ctx, as, s.prefix+message, attributes...)
+	s.logger.LogAttrs(ctx, as, s.prefix+message, attributes...) //nolint:sloglint // the engine's words
 }
 
 // readable turns a value that is a format and its arguments into text.
