@@ -89,6 +89,8 @@ func (n *Node) applyError(engine *raft.Raft, err error) error {
 	switch {
 	case errors.Is(err, errBusy), errors.Is(err, errHandingOn):
 		return err
+	case errors.Is(err, errEnded):
+		return n.ended()
 	case errors.Is(err, raft.ErrRaftShutdown):
 		err = n.ended()
 	case errors.Is(err, raft.ErrNotLeader):

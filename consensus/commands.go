@@ -38,6 +38,9 @@ const inFlight = 4096
 // errBusy says that the engine has not got a command, and will not.
 var errBusy = errors.New("the engine is busy and has not taken the command")
 
+// errEnded says the same because the engine has ended.
+var errEnded = errors.New("the engine has ended")
+
 func newCommands() *commands {
 	return &commands{wanted: make(chan struct{}, 1), handed: make(chan *queued, inFlight)}
 }
@@ -73,7 +76,7 @@ func (c *commands) enqueue(added *queued) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ended {
-		return raft.ErrRaftShutdown
+		return errEnded
 	}
 	if c.queue = append(c.queue, added); len(c.queue) == 1 {
 		select {

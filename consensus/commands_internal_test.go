@@ -4,7 +4,6 @@ import (
 	"context"
 	"testing"
 
-	"github.com/hashicorp/raft"
 	"github.com/stretchr/testify/require"
 )
 
@@ -43,5 +42,5 @@ func TestNoCommandWaitsForAnEngineThatHasEnded(t *testing.T) {
 	close(ended)
 	c.submit(nil, ended)
 	_, err := c.do(t.Context(), []byte("command"))
-	require.ErrorIs(t, err, raft.ErrRaftShutdown)
+	require.ErrorIs(t, err, errEnded)
 }

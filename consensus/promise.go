@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"github.com/seed-6dc909bb/s3lect/consensus/internal/raftstore"
 )
 
 // promises keeps on stable storage for how long at most this node has promised its silence to a leader: its own least election
@@ -29,7 +31,7 @@ func newPromises(store raft.StableStore, own time.Duration, hasData bool) (*prom
 		return nil, 0, err
 	}
 	if stored > math.MaxInt64 {
-		return nil, 0, fmt.Errorf("%w: a promise of %d nanoseconds is kept, which nobody ever makes", ErrLogInconsistent, stored)
+		return nil, 0, &raftstore.CorruptError{What: string(promiseKey), Err: fmt.Errorf("a promise of %d nanoseconds is kept, which nobody ever makes", stored)}
 	}
 	earlier := time.Duration(stored)
 	p := &promises{store: store, turn: make(chan struct{}, 1), kept: earlier}

@@ -37,5 +37,5 @@ func TestAPromiseThatNobodyMakesIsDamage(t *testing.T) {
 	disk := raft.NewInmemStore()
 	require.NoError(t, disk.SetUint64(promiseKey, 1<<63))
 	_, _, err := newPromises(disk, time.Second, true)
-	require.ErrorIs(t, err, ErrLogInconsistent)
+	require.ErrorIs(t, storageError("start", err), ErrLogInconsistent)
 }

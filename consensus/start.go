@@ -46,12 +46,13 @@ func (n *Node) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// Whoever sees the engine finds somebody who takes commands.
+	n.spawn(func() { n.commands.submit(engine, n.engineEnded) })
+	n.spawn(func() { n.commands.wait(n.engineEnded) })
 	n.engine.Store(engine)
 	if err := n.Err(); err != nil {
 		return err
 	}
-	n.spawn(func() { n.commands.submit(engine, n.engineEnded) })
-	n.spawn(func() { n.commands.wait(n.engineEnded) })
 	n.spawn(func() { n.follow(engine) })
 	n.spawn(func() { n.confirmReads(engine) })
 	return n.startDiscovery(ctx, engine)
@@ -112,7 +113,7 @@ func storageError(doing string, err error) error {
 func (n *Node) openTransport(hasData bool) error {
 	promises, holdBack, err := newPromises(n.store, n.config.electionMin, hasData)
 	if err != nil {
-		return n.startError(err)
+		return storageError("read what was promised", err)
 	}
 	t := n.config.transport
 	if t == nil {

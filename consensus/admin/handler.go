@@ -128,7 +128,7 @@ func (h *handler) log(ctx context.Context, req *http.Request, to *route, given *
 	case req.Context().Err() != nil: // the client has gone, which is nobody's fault
 	case given.status >= http.StatusInternalServerError && to.method == http.MethodPost:
 		level = slog.LevelWarn
-	case to.changes && to != applyRoute && given.failure == nil:
+	case to.changes && to != applyRoute && given.status == http.StatusOK: // an answer that was handed on has a status alone
 		level = slog.LevelInfo
 	}
 	if !h.options.Logger.Enabled(ctx, level) {

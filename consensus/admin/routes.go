@@ -83,9 +83,12 @@ func (r *route) checkQuery(u *url.URL) *answer {
 	if err != nil {
 		return refuse(CodeBadRequest, fmt.Errorf("the query cannot be read: %w", err))
 	}
-	for name := range query {
+	for name, values := range query {
 		if name != r.query || r.query == "" {
 			return refuse(CodeBadRequest, fmt.Errorf("%s has no parameter %q", r.path, name))
+		}
+		if value := strings.Join(values, ""); value != "" && value != "true" { // such as false, which would not mean that
+			return refuse(CodeBadRequest, fmt.Errorf("the parameter %q of %s is %q: leave it out, or write ?%s", name, r.path, value, name))
 		}
 	}
 	return nil

@@ -54,7 +54,7 @@ func TestPathsAreNeitherCleanedNorRedirected(t *testing.T) {
 func TestUnknownParametersAreRefused(t *testing.T) {
 	f := newFake()
 	h := handlerOf(t, f, Options{})
-	for _, target := range []string{"/health?raedy", "/health?Ready=1", "/health?ready&x=1", "/status?ready", "/health?%zz", "/health?a;b", "/status?=", "/status?x"} {
+	for _, target := range []string{"/health?raedy", "/health?ready=false", "/health?Ready=1", "/health?ready&x=1", "/status?ready", "/health?%zz", "/health?a;b", "/status?=", "/status?x"} {
 		w := ask(t, h, http.MethodGet, target, "")
 		assert.Equal(t, http.StatusBadRequest, w.Code, target)
 		assert.Equal(t, CodeBadRequest, failureOf(t, w).Code)

@@ -33,6 +33,12 @@ func (c *bareCounter) Apply(*raft.Log) any {
 	return nil
 }
 
+// ApplyBatch implements raft.BatchingFSM, as our machine behind a node does.
+func (c *bareCounter) ApplyBatch(logs []*raft.Log) []any {
+	c.entries.Add(uint64(len(logs)))
+	return make([]any, len(logs))
+}
+
 func (c *bareCounter) Snapshot() (raft.FSMSnapshot, error) { return bareSnapshot{}, nil }
 
 func (c *bareCounter) Restore(source io.ReadCloser) error { return source.Close() }

@@ -38,6 +38,9 @@ func (w *watcher) look(ctx context.Context) {
 	if w.state == StateLeader && state == StateLeader && term != w.term {
 		w.change(ctx, StateCandidate, w.term) // one leadership has ended and another has begun
 	}
+	if w.state == StateFollower && state == StateLeader {
+		w.change(ctx, StateCandidate, term) // it was one, too shortly to be seen
+	}
 	if state != w.state {
 		if w.state == StateLeader {
 			term = w.term

@@ -14,6 +14,9 @@ import (
 	"github.com/seed-6dc909bb/s3lect/consensus/discovery/internal/directory"
 )
 
+// leasesKept is how many leases that may have been bound to the key are revoked in the end.
+const leasesKept = 8
+
 // registration is a key with the leases that it is, or may be, bound to.
 type registration struct {
 	source *source
@@ -62,7 +65,8 @@ func (r *registration) put(ctx context.Context, client *clientv3.Client, value s
 	if err != nil {
 		return 0, fmt.Errorf("make lease: %w", err)
 	}
-	r.leases = append(r.leases, grant.ID) // the key may be bound to it even if the answer is lost
+	// The key may be bound to it even if the answer is lost. Older ones run out by themselves.
+	r.leases = append(r.leases[max(0, len(r.leases)-leasesKept+1):], grant.ID)
 	if _, err := client.Put(ctx, r.source.key(r.node.ID), value, clientv3.WithLease(grant.ID)); err != nil {
 		return 0, fmt.Errorf("put key: %w", err)
 	}

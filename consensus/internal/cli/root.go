@@ -81,7 +81,7 @@ func (a *App) interruptedBySignals(cmd *cobra.Command, cancel context.CancelCaus
 		stop := a.interruptible(cancel)
 		defer stop()
 		err := work(cmd, args)
-		if err != nil && cmd.Context().Err() != nil {
+		if err != nil && cmd.Context().Err() != nil && a.exitCode(err) != exitUnknown {
 			return context.Cause(cmd.Context())
 		}
 		return err

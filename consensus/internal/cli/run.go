@@ -63,7 +63,8 @@ nothing but an election.
 
 Exit status:
   0  ended in order
-  1  failed, or the node has stopped by itself
+  1  failed, or the node has stopped by itself, or the storage engine cannot
+     open its files
   2  wrong usage, or a configuration that cannot work
   5  somebody has to look first, and starting again does not help: the data
      belong to another node or cluster, or are damaged, or the state machine

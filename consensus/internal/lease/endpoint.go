@@ -1,6 +1,7 @@
 package lease
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -274,14 +275,17 @@ func isHeartbeat(request *raft.AppendEntriesRequest) bool {
 		len(request.Entries) == 0 && request.LeaderCommitIndex == 0
 }
 
-// AppendEntriesPipeline implements raft.Transport. The engine calls it once it has brought a member up to date.
+// AppendEntriesPipeline implements raft.Transport. The engine calls it once it has brought a member up to date, also where there
+// are no pipelines.
 func (e *Endpoint) AppendEntriesPipeline(id raft.ServerID, target raft.ServerAddress) (raft.AppendPipeline, error) {
 	pipeline, err := e.Endpoint.AppendEntriesPipeline(id, target)
+	p := &watchedPipeline{AppendPipeline: pipeline, id: id, leader: &e.leader}
+	if err == nil || errors.Is(err, raft.ErrPipelineReplicationNotSupported) {
+		e.leader.caughtUp(p)
+	}
 	if err != nil {
 		return nil, err
 	}
-	p := &watchedPipeline{AppendPipeline: pipeline, id: id, leader: &e.leader}
-	e.leader.caughtUp(p)
 	return p, nil
 }
 

@@ -24,6 +24,8 @@ type wire struct {
 	answer func(id raft.ServerID, request *raft.AppendEntriesRequest) (*raft.AppendEntriesResponse, error)
 	mu     sync.Mutex
 	asked  []raft.ServerID // for their votes
+
+	noPipelines bool
 }
 
 func (w *wire) Consumer() <-chan raft.RPC                 { return w.consumer }
@@ -573,7 +575,21 @@ type pipe struct{ raft.AppendPipeline }
 func (pipe) Close() error { return nil }
 
 func (w *wire) AppendEntriesPipeline(raft.ServerID, raft.ServerAddress) (raft.AppendPipeline, error) {
+	if w.noPipelines {
+		return nil, raft.ErrPipelineReplicationNotSupported
+	}
 	return pipe{}, nil
+}
+
+func TestAMemberHasAllEntriesWhereThereAreNoPipelinesToo(t *testing.T) {
+	e := newEndpoint(t, &wire{answer: granting(5), noPipelines: true}, false, "n1", "n2")
+	require.NoError(t, beatTo(e, "n2"))
+	synced, _ := e.Synced("n2", 0)
+	require.False(t, synced)
+	_, err := e.AppendEntriesPipeline("n2", "n2")
+	require.ErrorIs(t, err, raft.ErrPipelineReplicationNotSupported)
+	synced, _ = e.Synced("n2", 0)
+	require.True(t, synced)
 }
 
 // catchUp has the engine say that a member has all entries.
