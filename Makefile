@@ -53,8 +53,9 @@ build: ## Build the command into bin/, as one static file
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/ ./cmd/s3lect
 
 .PHONY: test
-test: .tools/versitygw ## Run all tests with the race detector, against a real S3 server too
+test: .tools/versitygw ## Run all tests of both modules with the race detector, against real servers too
 	$(GO) test -race -shuffle=on -timeout=15m $(TESTFLAGS) ./...
+	$(MAKE) -C consensus test
 
 .PHONY: lint
 lint: .tools/golangci-lint tidy-check ## Check formatting, go vet, golangci-lint and the go.mod files
