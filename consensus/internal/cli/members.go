@@ -99,7 +99,7 @@ func (a *App) newRemoveCommand() *cobra.Command {
 		Use:   "remove ID",
 		Short: "Remove a member from the cluster",
 		Long: `Remove a member. Its process goes on and can be ended afterwards; its data are of
-no more use.` + connectionLong + askStatuses + `,
+no more use. A leader that is to be removed hands its leadership on first.` + connectionLong + askStatuses + `,
 4 the outcome is unknown: see "raftd nodes"`,
 		Example: `  raftd remove n4`,
 		Args:    exactly("ID"),
