@@ -20,8 +20,9 @@ type Node struct {
 
 	mu      sync.Mutex
 	started bool
-	stopped bool  // Stop has been called
-	failure error // why the node has ended by itself
+	stopped bool               // Stop has been called
+	giveUp  context.CancelFunc // ends a Start that is under way
+	failure error              // why the node has ended by itself
 
 	// Set once by Start, before engine is.
 	address   string
@@ -100,6 +101,8 @@ func (n *Node) Start(ctx context.Context) error {
 		return ErrAlreadyStarted
 	}
 	n.started = true
+	ctx, n.giveUp = context.WithCancel(ctx)
+	defer n.giveUp()
 	n.mu.Unlock()
 
 	err := n.start(ctx)
@@ -126,6 +129,7 @@ func (n *Node) Stop(ctx context.Context) error {
 	}
 	first := !n.stopped
 	n.stopped = true
+	n.giveUp()
 	n.mu.Unlock()
 
 	if first {

@@ -1,7 +1,10 @@
 package consensus_test
 
 import (
+	"context"
+	"errors"
 	"net"
+	"runtime"
 	"strconv"
 	"testing"
 	"time"
@@ -9,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-6dc909bb/s3lect/consensus"
+	"github.com/seed-6dc909bb/s3lect/consensus/discovery/static"
 	"github.com/seed-6dc909bb/s3lect/consensus/internal/kv"
 )
 
@@ -29,6 +33,28 @@ func TestLeadershipIsHandedToTheNodeThatWasNamed(t *testing.T) {
 		require.NoError(t, c.leader().TransferLeadership(t.Context(), target.ID()))
 		require.Equal(t, target.ID(), c.leader().ID())
 	}
+}
+
+// silent is a list that cannot be reached.
+type silent struct{ *static.Discovery }
+
+func (s silent) Start(ctx context.Context) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func TestStopEndsAStartThatHangs(t *testing.T) {
+	list, err := static.New()
+	require.NoError(t, err)
+	c := newCluster(t, "n1")
+	node := c.make("n1", consensus.WithDiscovery(silent{list}))
+	started := make(chan error, 1)
+	go func() { started <- node.Start(t.Context()) }()
+	for errors.Is(node.Stop(t.Context()), consensus.ErrNotStarted) { // Start has not begun yet
+		runtime.Gosched()
+	}
+	require.ErrorIs(t, <-started, context.Canceled)
+	<-node.Done()
 }
 
 func TestWritesGoOnAfterTheLeaderHasStopped(t *testing.T) {

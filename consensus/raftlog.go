@@ -11,14 +11,5 @@ import (
 // engineLogger hands what the engine logs to slog. Its warnings about peers that do not answer come once per attempt
 // and are therefore a level lower here; the node reports the same things itself, once per change.
 func engineLogger(logger *slog.Logger) hclog.Logger {
-	return enginelog.New(logger, "raft: ", func(level hclog.Level) slog.Level {
-		switch level {
-		case hclog.Error:
-			return slog.LevelWarn
-		case hclog.Warn:
-			return slog.LevelInfo
-		default:
-			return slog.LevelDebug
-		}
-	})
+	return enginelog.New(logger, "raft: ", slog.LevelWarn, slog.LevelInfo)
 }

@@ -11,5 +11,5 @@ import (
 // engineLogger hands the engine's messages to a logger, all at debug level: what is of interest to others is said by the election
 // itself, and once; the engine repeats itself for as long as a peer is away.
 func engineLogger(logger *slog.Logger) hclog.Logger {
-	return enginelog.New(logger, "engine: ", func(hclog.Level) slog.Level { return slog.LevelDebug })
+	return enginelog.New(logger, "engine: ", slog.LevelDebug, slog.LevelDebug)
 }

@@ -10,22 +10,27 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// New returns a logger for the engine. Its messages get a prefix, and the level that level gives for the engine's own.
-func New(logger *slog.Logger, prefix string, level func(hclog.Level) slog.Level) hclog.Logger {
+// New returns a logger for the engine. Its messages get a prefix, and what it calls errors and warnings the given levels.
+// Everything else is for those who look for a fault.
+func New(logger *slog.Logger, prefix string, errorsAs, warningsAs slog.Level) hclog.Logger {
 	l := hclog.NewInterceptLogger(&hclog.LoggerOptions{Output: io.Discard, Level: hclog.Off})
-	l.RegisterSink(&sink{logger, prefix, level})
+	l.RegisterSink(&sink{logger, prefix, map[hclog.Level]slog.Level{hclog.Error: errorsAs, hclog.Warn: warningsAs}})
 	return l
 }
 
 type sink struct {
 	logger *slog.Logger
 	prefix string
-	level  func(hclog.Level) slog.Level
+	levels map[hclog.Level]slog.Level
 }
 
 // Accept implements hclog.SinkAdapter.
 func (s *sink) Accept(_ string, level hclog.Level, message string, pairs ...any) {
-	ctx, as := context.Background(), s.level(level)
+	ctx := context.Background()
+	as, ok := s.levels[level]
+	if !ok {
+		as = slog.LevelDebug
+	}
 	if !s.logger.Enabled(ctx, as) {
 		return
 	}

@@ -14,13 +14,9 @@ import (
 func TestMessagesKeepTheirAttributesAndGetTheLevelTheyAreGiven(t *testing.T) {
 	var out bytes.Buffer
 	logger := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelInfo}))
-	l := enginelog.New(logger, "raft: ", func(level hclog.Level) slog.Level {
-		if level == hclog.Error {
-			return slog.LevelWarn
-		}
-		return slog.LevelDebug
-	})
+	l := enginelog.New(logger, "raft: ", slog.LevelWarn, slog.LevelDebug)
 	l.Error("failed to receive", "received", hclog.Fmt("%d / %d", 3, 7), "id", "n1", "odd")
+	l.Warn("unimportant")
 	l.Info("unimportant")
 	require.Contains(t, out.String(), `level=WARN msg="raft: failed to receive" received="3 / 7" id=n1`)
 	require.NotContains(t, out.String(), "unimportant")

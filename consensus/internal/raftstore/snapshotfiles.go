@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"github.com/hashicorp/raft"
+
+	"github.com/seed-6dc909bb/s3lect/consensus/internal/enginelog"
 )
 
 // The names that raft.FileSnapshotStore uses.
@@ -41,7 +43,7 @@ func openSnapshotFiles(base string, retain int, logger *slog.Logger) (*snapshotF
 		}
 		logger.Info("unfinished snapshot removed", "path", path)
 	}
-	files, err := raft.NewFileSnapshotStoreWithLogger(base, retain, engineLogger(logger))
+	files, err := raft.NewFileSnapshotStoreWithLogger(base, retain, enginelog.New(logger, "snapshot: ", slog.LevelError, slog.LevelWarn))
 	if err != nil {
 		return nil, err
 	}
