@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/hashicorp/raft"
 )
@@ -22,7 +23,10 @@ type commands struct {
 	wanted chan struct{} // tells submit; has room for one
 	handed chan *queued  // what it has got
 	spare  sync.Pool     // of *queued
-	held   atomic.Bool   // while leadership is handed on, the engine gets none
+
+	held    atomic.Bool   // while leadership is handed on, the engine gets none
+	pending atomic.Int64  // the engine has, and has not answered
+	idle    chan struct{} // tells hold that there may be none; has room for one
 }
 
 // queued is a command that somebody waits for.
@@ -42,7 +46,7 @@ var errBusy = errors.New("the engine is busy and has not taken the command")
 var errEnded = errors.New("the engine has ended")
 
 func newCommands() *commands {
-	return &commands{wanted: make(chan struct{}, 1), handed: make(chan *queued, inFlight)}
+	return &commands{wanted: make(chan struct{}, 1), handed: make(chan *queued, inFlight), idle: make(chan struct{}, 1)}
 }
 
 // do waits for a command until ctx or the engine ends, and returns the response of the applier.
@@ -113,7 +117,9 @@ func (c *commands) submit(engine *raft.Raft, engineEnded <-chan struct{}) {
 		batch, c.queue, c.ended = c.queue, batch[:0], ended
 		c.mu.Unlock()
 		for _, next := range batch {
+			c.pending.Add(1) // before the look at held, see hold
 			if c.held.Load() {
+				c.settled()
 				next.answer <- errHandingOn
 				continue
 			}
@@ -128,6 +134,34 @@ func (c *commands) submit(engine *raft.Raft, engineEnded <-chan struct{}) {
 func (c *commands) wait(engineEnded chan struct{}) {
 	for next := range c.handed {
 		endWith(next.future, engineEnded)
-		next.answer <- next.future.Error()
+		err := next.future.Error()
+		c.settled()
+		next.answer <- err
 	}
 }
+
+func (c *commands) settled() {
+	if c.pending.Add(-1) == 0 {
+		select {
+		case c.idle <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// hold keeps all commands from the engine until release. It returns once the engine has answered those it has, which are in its
+// log long before, or after a time.
+func (c *commands) hold(atMost time.Duration) {
+	c.held.Store(true)
+	timer := time.NewTimer(atMost)
+	defer timer.Stop()
+	for c.pending.Load() > 0 {
+		select {
+		case <-c.idle:
+		case <-timer.C:
+			return
+		}
+	}
+}
+
+func (c *commands) release() { c.held.Store(false) }

@@ -3,6 +3,8 @@ package consensus
 import (
 	"context"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -43,4 +45,43 @@ func TestNoCommandWaitsForAnEngineThatHasEnded(t *testing.T) {
 	c.submit(nil, ended)
 	_, err := c.do(t.Context(), []byte("command"))
 	require.ErrorIs(t, err, errEnded)
+}
+
+func TestCommandsAreHeldUntilThoseOfTheEngineAreAnswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCommands()
+		c.pending.Add(1) // as submit does
+		held := make(chan struct{})
+		go func() {
+			c.hold(time.Minute)
+			close(held)
+		}()
+		synctest.Wait()
+		require.True(t, c.held.Load())
+		select {
+		case <-held:
+			t.Fatal("the engine has not answered")
+		default:
+		}
+		c.settled()
+		<-held
+
+		ended := make(chan struct{})
+		go c.submit(nil, ended) // the engine is not asked, or this would be the end
+		_, err := c.do(t.Context(), []byte("command"))
+		require.ErrorIs(t, err, errHandingOn)
+		c.release()
+		close(ended)
+		synctest.Wait()
+	})
+}
+
+func TestAnEngineThatDoesNotAnswerHoldsAHandoverUpForALimitedTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCommands()
+		c.pending.Add(1)
+		began := time.Now()
+		c.hold(time.Second)
+		require.Equal(t, time.Second, time.Since(began))
+	})
 }

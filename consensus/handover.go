@@ -59,17 +59,15 @@ func (n *Node) handOver(ctx context.Context, engine *raft.Raft, id string) error
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, n.Timing().ElectionMax, errors.New("there was no time left"))
 	defer cancel()
-	defer n.commands.held.Store(false)
+	defer n.commands.release()
 	term := engine.CurrentTerm()
 	target, release, err := n.lease.HandOn(ctx, lease.Handover{
-		Term: term,
-		To:   raft.ServerID(id),
-		Last: engine.LastIndex,
-		Begin: func() {
-			n.commands.held.Store(true)
-		},
-		Beat: func() { engine.VerifyLeader() },
-		Lost: func() bool { return engine.State() != raft.Leader || engine.CurrentTerm() != term },
+		Term:  term,
+		To:    raft.ServerID(id),
+		Last:  engine.LastIndex,
+		Begin: func() { n.commands.hold(n.Timing().ElectionMin / 2) },
+		Beat:  func() { engine.VerifyLeader() },
+		Lost:  func() bool { return engine.State() != raft.Leader || engine.CurrentTerm() != term },
 	})
 	if errors.Is(err, lease.ErrLost) {
 		return n.lostLeadership(engine)

@@ -120,7 +120,8 @@ func (n *Node) Start(ctx context.Context) error {
 
 // Stop ends the node: a leader first hands its leadership on, for as long as ctx allows and at most for the largest election
 // time-out. The storage has been closed, if the node has opened it, and all goroutines have ended when it returns nil. After
-// ctx has ended it returns an error and goes on in the background. A second call waits for the same end.
+// ctx has ended it returns an error and goes on in the background. A second call waits for the same end. A Start that is under way
+// ends with an error.
 func (n *Node) Stop(ctx context.Context) error {
 	n.mu.Lock()
 	if !n.started {
