@@ -52,6 +52,21 @@ func TestDataOfAnotherNodeOrClusterAreRefusedAndStayAsTheyAre(t *testing.T) {
 	}
 }
 
+func TestDataOfAnotherStoreAreNotPassedOver(t *testing.T) {
+	for i, kind := range engines {
+		t.Run(kind, func(t *testing.T) {
+			mine := single(t, "n1", kind, t.TempDir())
+			p := startNode(t, mine...)
+			p.kill()
+
+			code, said := fails(t, append(mine, "--store", engines[(i+1)%len(engines)])...)
+			assert.Equal(t, 5, code, said)
+			assert.Contains(t, said, "start with --store "+kind)
+			startNode(t, mine...)
+		})
+	}
+}
+
 func TestADirectoryInUseIsRefused(t *testing.T) {
 	for _, kind := range engines {
 		t.Run(kind, func(t *testing.T) {

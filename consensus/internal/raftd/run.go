@@ -235,6 +235,9 @@ func (d *daemon) openStorage(ctx context.Context) (consensus.Storage, error) {
 		d.log.Warn("NOTHING IS KEPT: --store memory loses all data and all votes of this node when it ends. A node that comes back " +
 			"with nothing can vote twice in one term, and what was confirmed to clients can be lost. Use it for trying things out only")
 	}
+	if err := d.place.checkOthers(); err != nil {
+		return nil, err
+	}
 	storage, err := d.place.open(ctx, d.log)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", consensus.ErrStorageUnavailable, err)

@@ -6,8 +6,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -159,6 +161,28 @@ func (p place) open(ctx context.Context, log *slog.Logger) (consensus.Storage, e
 
 // engineDir is the engine's own below the node's directory, so that two engines never mix their files.
 func (p place) engineDir() string { return filepath.Join(p.dir, string(p.kind)) }
+
+// checkOthers refuses a directory in which another engine keeps data: a node that began with nothing under the same ID
+// could undo what it has confirmed.
+func (p place) checkOthers() error {
+	if p.dir == "" {
+		return nil
+	}
+	for _, other := range []Kind{Badger, Bolt, Pebble} {
+		if other == p.kind {
+			continue
+		}
+		_, err := os.Stat(filepath.Join(p.dir, string(other)))
+		switch {
+		case err == nil:
+			return fmt.Errorf("%w: %s has data of the store %s, and this is --store %s: start with --store %s, or remove the node from the cluster and add a new one with an empty directory",
+				consensus.ErrForeignState, p.dir, other, p.kind, other)
+		case !errors.Is(err, fs.ErrNotExist):
+			return err
+		}
+	}
+	return nil
+}
 
 // opened makes an interface of what an engine returns, without making nil one that is not.
 func opened[S consensus.Storage](storage S, err error) (consensus.Storage, error) {
