@@ -20,7 +20,7 @@
 // the machine has answered.
 //
 // [Node.IsLeader] is true on at most one node at any instant, provided that clocks run within 5 % of true time over an
-// election time-out, and that all nodes are configured with the same one. A process can be stopped between asking and acting:
+// election time-out. A process can be stopped between asking and acting:
 // what must not happen late is bound to a term, see [Command].
 //
 // A node whose storage fails, or whose machine panics, stops; [Node.Done] and [Node.Err] tell. [IsRetryable] and [IsFatal] sort

@@ -112,6 +112,10 @@ func (n *Node) Start(ctx context.Context) error {
 		return fmt.Errorf("start node %s: %w", n.config.nodeID, err)
 	}
 	timing := n.Timing()
+	if n.config.electionMax != timing.ElectionMax || n.config.heartbeat != timing.HeartbeatMax {
+		n.logger.Info("the largest election time-out and the heartbeat interval that are configured are limits, and not in force",
+			"electionMax", n.config.electionMax, "heartbeat", n.config.heartbeat)
+	}
 	n.logger.Info("node runs", "address", n.address,
 		"heartbeats", fmt.Sprintf("%v to %v", timing.HeartbeatMin, timing.HeartbeatMax),
 		"elections", fmt.Sprintf("after %v to %v", timing.ElectionMin, timing.ElectionMax))

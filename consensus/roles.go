@@ -66,7 +66,7 @@ func (r *roles) take() ([]any, <-chan struct{}) {
 
 // follow logs changes and calls the callbacks until the node ends.
 func (n *Node) follow(engine *raft.Raft) {
-	role, leader := Role(""), ""
+	role, leader, member := Role(""), "", false
 	announce := func(next Role) {
 		if next == role {
 			return
@@ -103,6 +103,12 @@ func (n *Node) follow(engine *raft.Raft) {
 				}
 			case membersChanged:
 				announce(n.role(engine, engine.State())) // a vote may have been given or taken
+				if _, err := findMember(engine, n.config.nodeID); err == nil {
+					member = true
+				} else if member {
+					member = false
+					n.logger.Warn("this node is not a member any more: end it and delete its data, or add it again")
+				}
 				if n.config.onMembers != nil {
 					n.config.onMembers(n.GetClusterInfo().Nodes)
 				}

@@ -205,7 +205,7 @@ func TestClientGoesOnToTheNextServerWhereNothingWasDone(t *testing.T) {
 }
 
 func TestWhatIsRefusedForGoodIsNotAskedElsewhere(t *testing.T) {
-	for _, err := range []error{consensus.ErrStaleTerm, consensus.ErrTooLarge, &consensus.MachineError{Err: errors.New("no")}, consensus.ErrUnknownOutcome, consensus.ErrPeerExists, errors.New("odd")} {
+	for _, err := range []error{consensus.ErrStaleTerm, consensus.ErrTooLarge, &consensus.MachineError{Err: errors.New("no")}, consensus.ErrUnknownOutcome, consensus.ErrPeerExists, context.DeadlineExceeded, errors.New("odd")} {
 		f := newFake()
 		f.err = err
 		second, asked := counted(t, handlerOf(t, newFake(), Options{}))

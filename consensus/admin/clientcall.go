@@ -101,6 +101,9 @@ func isUndone(err error, r request) bool {
 	case errors.As(err, &unreachable), !r.changes && !errors.As(err, &answered):
 		return true
 	case errors.As(err, &answered):
+		if r.changes && answered.Code == CodeTimeout {
+			return false // it was tried, and what came of it is in the answer
+		}
 		return answered.Retryable || answered.Code == CodeStopped || !r.changes && answered.Status >= 500
 	}
 	return false
@@ -207,6 +210,9 @@ func judge(server string, r request, response *http.Response, body []byte) ([]by
 		return nil, &Error{server, response.StatusCode, failure}
 	case isJSON && r.health && response.StatusCode == http.StatusServiceUnavailable:
 		return body, nil
+	}
+	if strings.Contains(string(body), "HTTP request to an HTTPS server") {
+		return nil, &UnreachableError{server, errors.New("it speaks TLS: use https:// in its address")}
 	}
 	foreign := fmt.Errorf("%s has answered %s, and not as this API does: is its prefix right?", server, response.Status)
 	if r.changes && (response.StatusCode < 400 || response.StatusCode >= 500) {

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command bench measures what a cluster costs, side by side with the engine alone and with etcd, in one run:
 //
 //	go run ./bench -quick                                     # about a minute, rough

@@ -33,6 +33,11 @@ const connectionLong = `
 cannot be reached, and a node that does not lead names the one that does. While
 nobody leads, the command waits, for --timeout in all.`
 
+const anyNodeLong = `
+
+--api may name several nodes, with commas: the first one that can be reached is
+asked. To ask one node of its own, name that one alone.`
+
 func (c *connection) addFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.SortFlags = false

@@ -27,7 +27,7 @@ func (a *App) newNodesCommand() *cobra.Command {
 		Short: "Print the members of the cluster",
 		Long: `Print the members of the cluster, as the leader sees them if there is one that
 can be asked. It knows the health of all; a follower knows that of its leader and
-of itself.` + connectionLong + askStatuses,
+of itself. Where the API of a node is, is known once that node has led.` + anyNodeLong + askStatuses,
 		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			nodes, err := ask(cmd.Context(), &c, a, c.nodes)
@@ -187,8 +187,9 @@ func (a *App) newStepDownCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "stepdown",
 		Short: "Have the leader step down",
-		Long:  `Have the leader hand leadership on to any other voter.` + connectionLong + askStatuses,
-		Args:  exactly(),
+		Long: `Have the leader hand leadership on to any other voter.` + connectionLong + askStatuses + `,
+4 the outcome is unknown: see "raftd leader"`,
+		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.askLeader(cmd.Context(), a, func(ctx context.Context, client *admin.Client) (admin.Leader, error) {
 				return client.StepDown(ctx)

@@ -27,7 +27,7 @@ RAFTD_LOG_LEVEL for --log-level. A flag wins over the environment.
 
 Exit status: 0 success, 1 failure, 2 wrong usage, others as the help of each
 command says.`,
-		Example: `  # In three terminals, with --id n1, n2 and n3, --data 1, 2 and 3, and --api
+		Example: `  # In three terminals, with --id n1, n2 and n3, --data data/1, data/2 and data/3, and --api
   # 127.0.0.1:8001, 8002 and 8003:
   raftd run --id n1 --data data/1 --api 127.0.0.1:8001 \
     --peers n1=127.0.0.1:7001,n2=127.0.0.1:7002,n3=127.0.0.1:7003

@@ -144,8 +144,8 @@ func (o *runOptions) addFlags(cmd *cobra.Command) {
 	f.DurationVar(&o.RemoveAbsent, "remove-absent", 0, "`time` after which members are removed that the list has not had (default never)")
 
 	f.DurationVar(&o.ElectionMin, "election-timeout-min", 0, "`time` without a leader after which a node stands for election, at the least (default 500ms)")
-	f.DurationVar(&o.ElectionMax, "election-timeout-max", 0, "`time` at the most (default twice the least)")
-	f.DurationVar(&o.Heartbeat, "heartbeat-interval", 0, "`time` between two signs of life of a leader, at the most (default a fifth of the least election time-out)")
+	f.DurationVar(&o.ElectionMax, "election-timeout-max", 0, "checked only: the engine draws up to twice the least (`time`, default that)")
+	f.DurationVar(&o.Heartbeat, "heartbeat-interval", 0, "checked only: a leader is heard of every tenth to fifth of the least election time-out (`time`, default a fifth)")
 	f.DurationVar(&o.StopTimeout, "stop-timeout", 10*time.Second, "`time` in which to hand leadership on and to answer what is under way, at the end")
 }
 

@@ -15,7 +15,7 @@ func (a *App) newStatusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Print what a node knows of itself and of the cluster",
-		Long:  `Print what the node that is asked knows of itself and of the cluster.` + connectionLong + askStatuses,
+		Long:  `Print what the node that is asked knows of itself and of the cluster.` + anyNodeLong + askStatuses,
 		Args:  exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			status, err := ask(cmd.Context(), &c, a, func(ctx context.Context, client *admin.Client) (admin.Status, error) {
@@ -52,7 +52,7 @@ func (a *App) newHealthCommand() *cobra.Command {
 		Use:   "health",
 		Short: "Say whether a node is of use",
 		Long: `Say whether the node that is asked runs and leads, or hears of the one that
-does, and print the results of its checks.` + connectionLong + `
+does, and print the results of its checks.` + anyNodeLong + `
 
 Exit status: 0 it does, 1 it does not or cannot be reached, 2 wrong usage`,
 		Args: exactly(),
@@ -93,7 +93,8 @@ func (a *App) newSnapshotCommand() *cobra.Command {
 		Use:   "snapshot",
 		Short: "Have a node take a snapshot",
 		Long: `Have the node that is asked, whether it leads or not, take a snapshot and shorten
-its log, and print the index of the last entry in the snapshot.` + connectionLong + askStatuses,
+its log to the entries that are kept behind one, and print the index of the last
+entry in the snapshot.` + anyNodeLong + askStatuses,
 		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			snapshot, err := ask(cmd.Context(), &c, a, func(ctx context.Context, client *admin.Client) (admin.Snapshot, error) {

@@ -183,7 +183,7 @@ func (d *daemon) nodeOptions(ctx context.Context, s *security) ([]consensus.Opti
 	if o.Discovery != "" {
 		discovery, err := open.Open(o.Discovery, d.log)
 		if err != nil {
-			return nil, fmt.Errorf("--discovery: %w", err)
+			return nil, fmt.Errorf("%w: --discovery: %w", consensus.ErrConfig, err)
 		}
 		options = append(options, consensus.WithDiscovery(discovery))
 	}

@@ -53,21 +53,21 @@ func encode(tb testing.TB, request any) []byte {
 }
 
 func TestSizeIsAnUpperBound(t *testing.T) {
-	huge := raft.RPCHeader{ProtocolVersion: math.MinInt64, ID: make([]byte, 1000), Addr: make([]byte, 1000)}
+	huge := raft.RPCHeader{ProtocolVersion: math.MinInt, ID: make([]byte, 1000), Addr: make([]byte, 1000)}
 	most := uint64(math.MaxUint64)
 	for _, request := range append(requests(),
 		&raft.AppendEntriesRequest{
 			RPCHeader: huge, Term: most, Leader: make([]byte, 1000), PrevLogEntry: most, PrevLogTerm: most, LeaderCommitIndex: most, //nolint:staticcheck // the engine still sends it
 			Entries: []*raft.Log{{
-				Index: most, Term: most, Type: 255, AppendedAt: time.Unix(math.MinInt64, 999999999), Data: make([]byte, 1000), Extensions: make([]byte, 1000),
+				Index: most, Term: most, Type: 255, AppendedAt: time.Unix(math.MinInt, 999999999), Data: make([]byte, 1000), Extensions: make([]byte, 1000),
 			}},
 		},
 		&raft.RequestVoteRequest{RPCHeader: huge, Term: most, Candidate: make([]byte, 1000), LastLogIndex: most, LastLogTerm: most}, //nolint:staticcheck // the engine still sends it
 		&raft.RequestPreVoteRequest{RPCHeader: huge, Term: most, LastLogIndex: most, LastLogTerm: most},
 		&raft.TimeoutNowRequest{RPCHeader: huge},
 		&raft.InstallSnapshotRequest{
-			RPCHeader: huge, SnapshotVersion: math.MinInt64, Term: most, Leader: make([]byte, 1000), LastLogIndex: most, LastLogTerm: most,
-			Peers: make([]byte, 1000), Configuration: make([]byte, 1000), ConfigurationIndex: most, Size: math.MinInt64,
+			RPCHeader: huge, SnapshotVersion: math.MinInt, Term: most, Leader: make([]byte, 1000), LastLogIndex: most, LastLogTerm: most,
+			Peers: make([]byte, 1000), Configuration: make([]byte, 1000), ConfigurationIndex: most, Size: math.MinInt,
 		},
 	) {
 		assert.LessOrEqual(t, len(encode(t, request)), wire.Size(request), "%T", request)
