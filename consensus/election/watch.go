@@ -29,6 +29,7 @@ type watcher struct {
 
 	state         State
 	term          uint64
+	leader        string // ID; empty if none is known
 	endLeadership context.CancelFunc
 }
 
@@ -48,6 +49,10 @@ func (w *watcher) look(ctx context.Context) {
 		w.change(ctx, state, term)
 	}
 	_, w.term = w.engine.state()
+	if leader, _ := w.engine.leader(); leader.ID != w.leader {
+		w.leader = leader.ID
+		w.election.config.Logger.Info("leader changed", "node", w.election.config.Node.ID, "leader", leader.ID, "address", leader.Address)
+	}
 }
 
 func (w *watcher) change(ctx context.Context, to State, term uint64) {
