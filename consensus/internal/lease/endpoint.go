@@ -112,6 +112,12 @@ func (e *Endpoint) hand(rpc raft.RPC) {
 			return
 		}
 		e.pass(rpc)
+	case *raft.TimeoutNowRequest:
+		if !e.voter.mayStand() {
+			rpc.Respond(nil, errNotToStand)
+			return
+		}
+		e.pass(rpc)
 	case *raft.AppendEntriesRequest:
 		if !isHeartbeat(request) {
 			if err := checkEntries(request); err != nil {
@@ -278,8 +284,9 @@ func isHeartbeat(request *raft.AppendEntriesRequest) bool {
 // AppendEntriesPipeline implements raft.Transport. The engine calls it once it has brought a member up to date, also where there
 // are no pipelines.
 func (e *Endpoint) AppendEntriesPipeline(id raft.ServerID, target raft.ServerAddress) (raft.AppendPipeline, error) {
+	p := e.leader.opening(id)
 	pipeline, err := e.Endpoint.AppendEntriesPipeline(id, target)
-	p := &watchedPipeline{AppendPipeline: pipeline, id: id, leader: &e.leader}
+	p.AppendPipeline = pipeline
 	if err == nil || errors.Is(err, raft.ErrPipelineReplicationNotSupported) {
 		e.leader.caughtUp(p)
 	}
@@ -293,6 +300,8 @@ func (e *Endpoint) AppendEntriesPipeline(id raft.ServerID, target raft.ServerAdd
 type watchedPipeline struct {
 	raft.AppendPipeline
 	id     raft.ServerID
+	term   uint64
+	number uint64 // in the order in which they were asked for
 	leader *leaderSide
 }
 

@@ -22,7 +22,7 @@ type leaderSide struct {
 
 	mu      sync.Mutex
 	marking int    // transfers under way, during which there is no lease
-	numbers uint64 // of heartbeats and of questions about them, in their order
+	numbers uint64 // of heartbeats, questions about them and pipelines, in their order
 	term    uint64
 	// heard and trusted are the newest heartbeats each member has answered in this term: all of them, and those with
 	// numbers above trustFrom, which is where the last transfer ended. While one is under way trusted is not used.
@@ -86,9 +86,21 @@ func (l *leaderSide) enter(term uint64) {
 	l.forget(term)
 }
 
+// opening is called before a pipeline is opened, which may take long.
+func (l *leaderSide) opening(id raft.ServerID) *watchedPipeline {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.numbers++
+	return &watchedPipeline{id: id, term: l.term, number: l.numbers, leader: l}
+}
+
+// caughtUp does not take a pipeline of an earlier leadership, or of a member that was removed and added again, for the newest.
 func (l *leaderSide) caughtUp(p *watchedPipeline) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if newest := l.synced[p.id]; p.term < l.term || newest != nil && newest.number > p.number {
+		return
+	}
 	l.synced[p.id] = p
 	l.tell()
 }

@@ -26,6 +26,7 @@ type wire struct {
 	asked  []raft.ServerID // for their votes
 
 	noPipelines bool
+	opening     chan struct{} // which a pipeline waits for, if there is one
 }
 
 func (w *wire) Consumer() <-chan raft.RPC                 { return w.consumer }
@@ -170,6 +171,8 @@ func engine(t *testing.T, e *Endpoint) {
 					rpc.Respond(&raft.RequestPreVoteResponse{Term: request.Term, Granted: true}, nil)
 				case *raft.AppendEntriesRequest:
 					rpc.Respond(&raft.AppendEntriesResponse{Term: request.Term, Success: true}, nil)
+				case *raft.TimeoutNowRequest:
+					rpc.Respond(&raft.TimeoutNowResponse{}, nil)
 				}
 			case <-ctx.Done():
 				return
@@ -575,6 +578,9 @@ type pipe struct{ raft.AppendPipeline }
 func (pipe) Close() error { return nil }
 
 func (w *wire) AppendEntriesPipeline(raft.ServerID, raft.ServerAddress) (raft.AppendPipeline, error) {
+	if opening := w.opening; opening != nil {
+		<-opening
+	}
 	if w.noPipelines {
 		return nil, raft.ErrPipelineReplicationNotSupported
 	}
@@ -614,4 +620,68 @@ func TestTheLateEndOfAnEarlierPipelineIsNotThatOfTheNewest(t *testing.T) {
 	require.NoError(t, newest.Close())
 	synced, _ = e.Synced("n2", question)
 	require.False(t, synced)
+}
+
+// A request may be under way for longer than the process lives that it was sent to.
+func TestAMarkFromBeforeAStartDoesNotLiftWhatWasPromisedBeforeIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &wire{}
+		first := newEndpoint(t, w, false, "n1", "n2", "n3")
+		engine(t, first)
+		require.NoError(t, heartbeat(w, 5, 12, false), "the leader has changed its mind")
+
+		again := &wire{}
+		engine(t, newEndpoint(t, again, true, "n1", "n2", "n3"))
+		require.NoError(t, heartbeat(again, 5, 10, true))
+		require.False(t, granted(t, ask(again, &raft.RequestVoteRequest{Term: 6, LeadershipTransfer: true})))
+		time.Sleep(timeout)
+		require.True(t, granted(t, ask(again, &raft.RequestVoteRequest{Term: 6, LeadershipTransfer: true})))
+	})
+}
+
+func TestWhoIsToldToStandTooLateGoesOnFollowing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &wire{}
+		engine(t, newEndpoint(t, w, false, "n1", "n2", "n3"))
+		require.NoError(t, heartbeat(w, 5, 1, false))
+		require.ErrorIs(t, ask(w, &raft.TimeoutNowRequest{}).Error, errNotToStand)
+		require.NoError(t, heartbeat(w, 5, 2, true))
+		require.NoError(t, ask(w, &raft.TimeoutNowRequest{}).Error)
+		require.NoError(t, heartbeat(w, 5, 3, false))
+		require.ErrorIs(t, ask(w, &raft.TimeoutNowRequest{}).Error, errNotToStand, "the leader leads on")
+		require.NoError(t, heartbeat(w, 5, 4, true))
+		require.True(t, granted(t, ask(w, &raft.RequestVoteRequest{Term: 6, LeadershipTransfer: true})))
+		synctest.Wait()
+		require.ErrorIs(t, ask(w, &raft.TimeoutNowRequest{}).Error, errNotToStand, "another one was elected meanwhile")
+	})
+}
+
+func TestAPipelineOfAnEarlierLeadershipThatOpensLateIsNotTheNewest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &wire{answer: granting(7)}
+		e := newEndpoint(t, w, false, "n1", "n2", "n3")
+		enter := func(term uint64) {
+			w.answer = granting(term)
+			require.NoError(t, e.AppendEntries("n2", "n2", &raft.AppendEntriesRequest{Term: term, PrevLogEntry: 1}, &raft.AppendEntriesResponse{}))
+		}
+		enter(5)
+		opening := make(chan struct{})
+		w.opening = opening
+		opened := make(chan raft.AppendPipeline)
+		go func() {
+			p, err := e.AppendEntriesPipeline("n2", "n2")
+			require.NoError(t, err)
+			opened <- p
+		}()
+		synctest.Wait()
+		enter(7)
+		w.opening = nil
+		_, err := e.AppendEntriesPipeline("n2", "n2")
+		require.NoError(t, err)
+		close(opening)
+		require.NoError(t, (<-opened).Close())
+		require.NoError(t, e.AppendEntries("n2", "n2", &raft.AppendEntriesRequest{Term: 7}, &raft.AppendEntriesResponse{}))
+		synced, _ := e.Synced("n2", 0)
+		require.True(t, synced)
+	})
 }

@@ -11,8 +11,9 @@ import (
 )
 
 var (
-	errPromised = errors.New("this node has answered a leader a moment ago and does not stand for election yet")
-	errVoting   = errors.New("this node has given its vote to another node, or is about to")
+	errPromised   = errors.New("this node has answered a leader a moment ago and does not stand for election yet")
+	errVoting     = errors.New("this node has given its vote to another node, or is about to")
+	errNotToStand = errors.New("no leader hands its leadership on to this node any more")
 )
 
 // voterSide keeps the promise that is in an answered heartbeat.
@@ -21,6 +22,7 @@ type voterSide struct {
 	remember func(time.Duration) error
 
 	mu       sync.Mutex
+	held     time.Time // until when promises of an earlier run are kept
 	promised time.Time // until when no vote is given
 	term     uint64    // of the newest heartbeat that was answered
 	number   uint64    // of the newest heartbeat of that term that was answered
@@ -32,7 +34,7 @@ type voterSide struct {
 
 func (v *voterSide) init(options Options) {
 	v.timeout, v.remember = options.ElectionTimeout, options.Remember
-	v.promised = time.Now().Add(options.HoldBack)
+	v.held = time.Now().Add(options.HoldBack)
 }
 
 // withholds says whether a vote must not be given now.
@@ -42,9 +44,18 @@ func (v *voterSide) withholds(transfer bool) bool {
 	return v.bound(transfer)
 }
 
-// bound is withholds for callers that hold mu.
+// bound is withholds for callers that hold mu. No mark lifts what was promised in an earlier run: it may be older than that.
 func (v *voterSide) bound(transfer bool) bool {
-	return time.Now().Before(v.promised) && (!transfer || !v.released)
+	now := time.Now()
+	return now.Before(v.held) || now.Before(v.promised) && (!transfer || !v.released)
+}
+
+// mayStand says whether a leader that was answered hands its leadership on, and nobody has been voted for since. One that leads
+// on would lose its leadership to a node that stands for election in vain.
+func (v *voterSide) mayStand() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.released && v.voted <= v.term && !v.bound(true)
 }
 
 // beginVote says whether the engine may decide on a vote. If so, no heartbeat is answered until endVote.
@@ -112,6 +123,9 @@ func (v *voterSide) answer(request *raft.AppendEntriesRequest, answer raft.RPCRe
 	}
 	// What was promised to leaders of earlier terms is over: who gave this one their votes kept it.
 	v.promised = time.Now().Add(promise)
+	if v.promised.Before(v.held) {
+		v.held = v.promised
+	}
 	return answer
 }
 
