@@ -43,12 +43,13 @@ func (w *watcher) look(ctx context.Context) {
 		w.change(ctx, StateCandidate, term) // it was one, too shortly to be seen
 	}
 	if state != w.state {
+		about := term
 		if w.state == StateLeader {
-			term = w.term
+			about = w.term
 		}
-		w.change(ctx, state, term)
+		w.change(ctx, state, about)
 	}
-	_, w.term = w.engine.state()
+	w.term = term // and not that of now: the leadership that was told may be over, and another one have begun
 	if leader, _ := w.engine.leader(); leader.ID != w.leader {
 		w.leader = leader.ID
 		w.election.config.Logger.Info("leader changed", "node", w.election.config.Node.ID, "leader", leader.ID, "address", leader.Address)
