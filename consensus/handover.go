@@ -104,10 +104,11 @@ func (n *Node) tellToStand(ctx context.Context, engine *raft.Raft, target raft.S
 func (n *Node) waitSuccessor(ctx context.Context, engine *raft.Raft, term uint64, wanted string) error {
 	for {
 		changed := n.roles.change()
+		now := engine.CurrentTerm() // first: this node forgets that it leads before it takes a later term
 		_, id := engine.LeaderWithID()
 		leader := string(id)
 		switch {
-		case leader == "" || engine.CurrentTerm() == term:
+		case leader == "" || now == term:
 		case leader == wanted, wanted == "" && leader != n.config.nodeID:
 			return nil
 		default:

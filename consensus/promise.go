@@ -65,6 +65,7 @@ func (p *promises) lower() error {
 	p.turn <- struct{}{}
 	defer func() { <-p.turn }()
 	if longest := time.Duration(p.longest.Load()); longest < p.kept {
+		p.kept = longest // also if the write fails: it may have happened all the same
 		return p.keep(longest)
 	}
 	return nil

@@ -1,6 +1,7 @@
 package consensus
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -31,6 +32,27 @@ func TestALongerPromiseOfAnEarlierRunIsKept(t *testing.T) {
 	_, holdBack, err = newPromises(disk, time.Second, true)
 	require.NoError(t, err)
 	require.Equal(t, 2*time.Second, holdBack, "that is the longest since")
+}
+
+// hesitant does what it says it cannot.
+type hesitant struct {
+	*raft.InmemStore
+	err error
+}
+
+func (h hesitant) SetUint64(key []byte, value uint64) error {
+	return errors.Join(h.InmemStore.SetUint64(key, value), h.err)
+}
+
+func TestAPromiseIsKeptThoughTheWriteThatLowersItSeemsToFail(t *testing.T) {
+	disk := raft.NewInmemStore()
+	require.NoError(t, disk.SetUint64(promiseKey, uint64(3*time.Second)))
+	p, _, err := newPromises(disk, time.Second, true)
+	require.NoError(t, err)
+	full := errors.New("disk is full")
+	p.store = hesitant{disk, full}
+	require.ErrorIs(t, p.lower(), full)
+	require.ErrorIs(t, p.remember(2*time.Second), full, "it is longer than what may be on the disk")
 }
 
 func TestAPromiseThatNobodyMakesIsDamage(t *testing.T) {
