@@ -151,7 +151,7 @@ func (c *commands) settled() {
 
 // hold keeps all commands from the engine until release. It returns once the engine has answered those it has, which are in its
 // log long before, or after a time.
-func (c *commands) hold(atMost time.Duration) {
+func (c *commands) hold(ctx context.Context, atMost time.Duration) {
 	c.held.Store(true)
 	timer := time.NewTimer(atMost)
 	defer timer.Stop()
@@ -159,6 +159,8 @@ func (c *commands) hold(atMost time.Duration) {
 		select {
 		case <-c.idle:
 		case <-timer.C:
+			return
+		case <-ctx.Done():
 			return
 		}
 	}

@@ -53,7 +53,7 @@ func TestCommandsAreHeldUntilThoseOfTheEngineAreAnswered(t *testing.T) {
 		c.pending.Add(1) // as submit does
 		held := make(chan struct{})
 		go func() {
-			c.hold(time.Minute)
+			c.hold(t.Context(), time.Minute)
 			close(held)
 		}()
 		synctest.Wait()
@@ -81,7 +81,11 @@ func TestAnEngineThatDoesNotAnswerHoldsAHandoverUpForALimitedTime(t *testing.T) 
 		c := newCommands()
 		c.pending.Add(1)
 		began := time.Now()
-		c.hold(time.Second)
+		c.hold(t.Context(), time.Second)
 		require.Equal(t, time.Second, time.Since(began))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		c.hold(ctx, time.Minute)
+		require.Equal(t, 2*time.Second, time.Since(began))
 	})
 }

@@ -65,8 +65,8 @@ func (n *Node) handOver(ctx context.Context, engine *raft.Raft, id string) error
 		Term:  term,
 		To:    raft.ServerID(id),
 		Last:  engine.LastIndex,
-		Begin: func() { n.commands.hold(n.Timing().ElectionMin / 2) },
-		Beat:  func() { engine.VerifyLeader() },
+		Begin: func() { n.commands.hold(ctx, n.Timing().ElectionMin/2) },
+		Beat:  n.beater(engine),
 		Lost:  func() bool { return engine.State() != raft.Leader || engine.CurrentTerm() != term },
 	})
 	if errors.Is(err, lease.ErrLost) {
@@ -82,15 +82,33 @@ func (n *Node) handOver(ctx context.Context, engine *raft.Raft, id string) error
 	return n.waitSuccessor(ctx, engine, term, id)
 }
 
+// beater returns a function that makes the engine send heartbeats at once. It does not wait for the engine, which may be busy
+// with its disk, and has one request under way at a time.
+func (n *Node) beater(engine *raft.Raft) func() {
+	free := make(chan struct{}, 1)
+	return func() {
+		select {
+		case free <- struct{}{}:
+			n.spawn(func() {
+				engine.VerifyLeader()
+				<-free
+			})
+		default:
+		}
+	}
+}
+
 func (n *Node) tellToStand(ctx context.Context, engine *raft.Raft, target raft.ServerID) error {
 	server, err := findMember(engine, string(target))
 	if err != nil {
 		return err
 	}
 	told := make(chan error, 1)
-	go func() { told <- n.lease.TellToStand(server.ID, server.Address) }()
+	n.spawn(func() { told <- n.lease.TellToStand(server.ID, server.Address) })
 	select {
 	case err = <-told:
+	case <-n.ending:
+		return n.ended()
 	case <-ctx.Done():
 		err = context.Cause(ctx)
 	}
