@@ -15,7 +15,8 @@
 //     of the other requests only while the engine follows the leader of its term.
 //   - A leader that hands leadership on marks its heartbeats, which lifts the promise at those who answer them and which
 //     count for no lease. It tells the target to stand for election once a majority has answered a marked heartbeat.
-//     Should the target act late, when the leader has changed its mind, its votes are withheld.
+//     A target that is told late, when the leader has changed its mind, does not stand, and its votes would be withheld. No
+//     mark lifts what was promised before the last start.
 //
 // Clocks may differ by 5 % in their rate over T: nothing else is assumed of them.
 //

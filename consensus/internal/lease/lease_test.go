@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -670,7 +671,7 @@ func TestAPipelineOfAnEarlierLeadershipThatOpensLateIsNotTheNewest(t *testing.T)
 		opened := make(chan raft.AppendPipeline)
 		go func() {
 			p, err := e.AppendEntriesPipeline("n2", "n2")
-			require.NoError(t, err)
+			assert.NoError(t, err)
 			opened <- p
 		}()
 		synctest.Wait()
