@@ -48,8 +48,8 @@ func TestMutantsAreCaught(t *testing.T) {
 		}
 		t.Run(m.name, func(t *testing.T) {
 			cmd := exec.CommandContext(t.Context(), "go", "test", "-overlay", m.overlay(t),
-				"-run", "^TestMixedFaults$", "-count=1", "-timeout=8m", "-v", ".",
-				"-args", "-sim.weather="+m.fields["weather"], "-sim.only="+m.fields["expect"], "-sim.seeds=300", "-sim.failures=1")
+				"-run", "^TestMixedFaults$", "-count=1", "-timeout=20m", "-v", ".",
+				"-args", "-sim.weather="+m.fields["weather"], "-sim.only="+m.fields["expect"], "-sim.seeds=2000", "-sim.failures=1")
 			out, err := cmd.CombinedOutput()
 			t.Logf("%s", lastLine(out))
 			require.Error(t, err, "the mutant was not caught:\n%s", out)
