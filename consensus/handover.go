@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/hashicorp/raft"
 
@@ -59,27 +61,48 @@ func (n *Node) handOver(ctx context.Context, engine *raft.Raft, id string) error
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, n.Timing().ElectionMax, errors.New("there was no time left"))
 	defer cancel()
+	var refused []raft.ServerID
+	for {
+		target, err := n.handOverOnce(ctx, engine, raft.ServerID(id), refused)
+		if err == nil || target == "" || ctx.Err() != nil {
+			return err
+		}
+		// A node that has just been started gives no votes, its own included, for a moment.
+		if slices.Contains(refused, target) {
+			select {
+			case <-time.After(n.Timing().ElectionMin / 10):
+			case <-ctx.Done():
+				return err
+			}
+		}
+		refused = append(refused, target)
+	}
+}
+
+// handOverOnce returns the node that was told to stand for election and has not, if there is one.
+func (n *Node) handOverOnce(ctx context.Context, engine *raft.Raft, to raft.ServerID, refused []raft.ServerID) (raft.ServerID, error) {
 	defer n.commands.release()
 	term := engine.CurrentTerm()
 	target, release, err := n.lease.HandOn(ctx, lease.Handover{
 		Term:  term,
-		To:    raft.ServerID(id),
+		To:    to,
+		Avoid: refused,
 		Last:  engine.LastIndex,
 		Begin: func() { n.commands.hold(ctx, n.Timing().ElectionMin/2) },
 		Beat:  n.beater(engine),
 		Lost:  func() bool { return engine.State() != raft.Leader || engine.CurrentTerm() != term },
 	})
 	if errors.Is(err, lease.ErrLost) {
-		return n.lostLeadership(engine)
+		return "", n.lostLeadership(engine)
 	}
 	if err != nil {
-		return fmt.Errorf("%w: hand leadership on: %w", ErrElectionTimeout, err)
+		return "", fmt.Errorf("%w: hand leadership on: %w", ErrElectionTimeout, err)
 	}
 	defer release()
 	if err := n.tellToStand(ctx, engine, target); err != nil {
-		return err
+		return target, err
 	}
-	return n.waitSuccessor(ctx, engine, term, id)
+	return "", n.waitSuccessor(ctx, engine, term, string(to))
 }
 
 // beater returns a function that makes the engine send heartbeats at once. It does not wait for the engine, which may be busy

@@ -35,6 +35,24 @@ func TestLeadershipIsHandedToTheNodeThatWasNamed(t *testing.T) {
 	}
 }
 
+// A node that has just been started gives no votes for a moment, and does not stand for election.
+func TestLeadershipIsHandedOnWhileAnotherNodeHasJustBeenStarted(t *testing.T) {
+	c := startCluster(t, 3, consensus.WithElectionTimeoutMin(300*time.Millisecond))
+	for _, named := range []bool{false, true} {
+		restarted := c.follower().ID()
+		require.NoError(t, c.nodes[restarted].Stop(t.Context()))
+		c.start(restarted, consensus.WithElectionTimeoutMin(300*time.Millisecond))
+		leader := c.leader()
+		if named {
+			require.NoError(t, leader.TransferLeadership(t.Context(), restarted))
+			require.Equal(t, restarted, c.leader().ID())
+			continue
+		}
+		require.NoError(t, leader.StepDown(t.Context()))
+		require.NotEqual(t, leader.ID(), c.leader().ID())
+	}
+}
+
 // silent is a list that cannot be reached.
 type silent struct{ *static.Discovery }
 

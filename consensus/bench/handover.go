@@ -76,5 +76,10 @@ func (c *cluster) stopLeader(ctx context.Context) (time.Duration, error) {
 	if err := c.start(ctx, leader); err != nil {
 		return 0, err
 	}
+	// It holds its vote back at first, and nobody restarts a node a few milliseconds after another one.
+	select {
+	case <-time.After(leader.node.Timing().ElectionMin):
+	case <-ctx.Done():
+	}
 	return delay, c.Ready(ctx)
 }

@@ -235,11 +235,12 @@ var (
 // Handover says how leadership is to be handed on.
 type Handover struct {
 	Term  uint64
-	To    raft.ServerID // empty for any voter
-	Last  func() uint64 // the index of the last entry of this node's log
-	Begin func()        // is called once there is a target: from now on the log should not become longer
-	Beat  func()        // has the engine send heartbeats at once
-	Lost  func() bool   // whether the leadership of the term is over
+	To    raft.ServerID   // empty for any voter
+	Avoid []raft.ServerID // who is taken if there is nobody else
+	Last  func() uint64   // the index of the last entry of this node's log
+	Begin func()          // is called once there is a target: from now on the log should not become longer
+	Beat  func()          // has the engine send heartbeats at once
+	Lost  func() bool     // whether the leadership of the term is over
 }
 
 // HandOn gives the lease up and returns once a majority of the voters knows, with a voter that has the whole log and has
@@ -321,9 +322,19 @@ func (l *leaderSide) hasTarget(h Handover) bool {
 	voters := l.voters()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return h.Term == l.term && slices.ContainsFunc(voters, func(id raft.ServerID) bool {
-		return id != l.self && (h.To == "" || id == h.To) && l.synced[id] != nil
+	return h.Term == l.term && len(l.eligible(h, voters)) > 0
+}
+
+// eligible are the voters that leadership can go to once they have the whole log. The caller holds mu.
+func (l *leaderSide) eligible(h Handover, voters []raft.ServerID) []raft.ServerID {
+	all := slices.DeleteFunc(slices.Clone(voters), func(id raft.ServerID) bool {
+		return id == l.self || h.To != "" && id != h.To || l.synced[id] == nil
 	})
+	wanted := slices.DeleteFunc(slices.Clone(all), func(id raft.ServerID) bool { return slices.Contains(h.Avoid, id) })
+	if len(wanted) > 0 {
+		return wanted
+	}
+	return all
 }
 
 // target returns the voter with the whole log that has answered the newest heartbeat since a question; empty if there is none.
@@ -332,9 +343,8 @@ func (l *leaderSide) target(h Handover, question uint64) (target raft.ServerID) 
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	newest := question
-	for _, id := range voters {
-		heard := l.heard[id]
-		if id != l.self && (h.To == "" || id == h.To) && l.synced[id] != nil && heard.last >= last && heard.number > newest {
+	for _, id := range l.eligible(h, voters) {
+		if heard := l.heard[id]; heard.last >= last && heard.number > newest {
 			newest, target = heard.number, id
 		}
 	}

@@ -521,6 +521,20 @@ func TestLeadershipIsHandedOnlyToAVoterWithTheWholeLog(t *testing.T) {
 		release()
 		require.EqualValues(t, "n2", target, "n4 has another log that is as long")
 
+		avoiding := handover("", all)
+		avoiding.Avoid = []raft.ServerID{"n2"}
+		late.Store(true)
+		target, release, err = e.HandOn(t.Context(), avoiding)
+		require.NoError(t, err)
+		release()
+		require.EqualValues(t, "n3", target)
+		avoiding.Avoid = append(avoiding.Avoid, "n3")
+		target, release, err = e.HandOn(t.Context(), avoiding)
+		require.NoError(t, err)
+		release()
+		require.NotEmpty(t, target, "there is nobody else")
+		late.Store(false)
+
 		time.AfterFunc(500*time.Millisecond, func() { late.Store(true) })
 		target, release, err = e.HandOn(t.Context(), handover("n3", all))
 		require.NoError(t, err)
