@@ -64,8 +64,8 @@ func (n *Node) handOver(ctx context.Context, engine *raft.Raft, id string) error
 	var refused []raft.ServerID
 	for {
 		target, err := n.handOverOnce(ctx, engine, raft.ServerID(id), refused)
-		if err == nil || target == "" || ctx.Err() != nil {
-			return err
+		if err == nil || target == "" || ctx.Err() != nil || errors.Is(err, ErrNotStarted) {
+			return err // an end of this node is no refusal
 		}
 		// A node that has just been started gives no votes, its own included, for a moment.
 		if slices.Contains(refused, target) {
