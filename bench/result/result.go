@@ -16,7 +16,7 @@ type Table struct {
 	Title   string            `json:"title"`   // for people
 	Command string            `json:"command"` // that measures it again
 	Began   time.Time         `json:"began"`
-	Took    time.Duration     `json:"took"` // in nanoseconds
+	Took    time.Duration     `json:"took"`            // in nanoseconds
 	Quick   bool              `json:"quick,omitempty"` // too few runs to be published
 	Machine string            `json:"machine"`
 	Go      string            `json:"go"`
@@ -27,9 +27,9 @@ type Table struct {
 // Cell is one figure of one contender: how it is distributed over the runs.
 type Cell struct {
 	Contender string  `json:"contender"`
-	Case      string  `json:"case"`   // "crash", "20 followers"
-	Metric    string  `json:"metric"` // "time without a leader"
-	Unit      string  `json:"unit"`   // "s", "ns", "B", "$", "1"
+	Case      string  `json:"case"`        // "crash", "20 followers"
+	Metric    string  `json:"metric"`      // "time without a leader"
+	Unit      string  `json:"unit"`        // "s", "ns", "B", "$", "1"
 	X         float64 `json:"x,omitempty"` // where the case is a number: lease in seconds, followers
 	Runs      int     `json:"runs"`
 	Min       float64 `json:"min"`

@@ -1,0 +1,209 @@
+package arena
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+)
+
+// Candidate is one process that stands for election. Both methods are called concurrently.
+type Candidate interface {
+	// Run contests until ctx ends, and then releases what it holds: a graceful stop.
+	Run(ctx context.Context)
+	// Leads tells what the library tells its user at this moment.
+	Leads() bool
+}
+
+// Node is one process, and the machine it runs on. Safe for concurrent use.
+type Node struct {
+	arena *Arena
+	name  string
+	addr  string
+	rate  float64 // of its clocks: 1.05 is five per cent fast. Set before anything runs
+	runs  sync.WaitGroup
+
+	clients                      sync.Once
+	client, clientWithoutRetries *s3.Client
+
+	mu         sync.Mutex
+	candidate  Candidate
+	stop       context.CancelFunc
+	stopped    chan struct{}
+	held       chan struct{} // closed when the process goes on; nil while it is not frozen
+	dead       bool
+	died       chan struct{}
+	storageCut cut
+	peersCut   cut
+	offset     time.Duration // of the wall clock
+	handler    http.Handler
+}
+
+// cut is what becomes of requests on a way.
+type cut int
+
+const (
+	open     cut = iota
+	breaking     // connections break
+	hanging      // nothing arrives, and nothing is heard
+)
+
+// Name is unique in the arena, and stays the same when the process is restarted.
+func (n *Node) Name() string { return n.name }
+
+// Addr is the host and port at which its peers find it.
+func (n *Node) Addr() string { return n.addr }
+
+// start runs a candidate as the process of this node.
+func (n *Node) start(c Candidate) {
+	ctx, cancel := context.WithCancel(context.Background())
+	stopped := make(chan struct{})
+	n.mu.Lock()
+	n.candidate, n.stop, n.stopped = c, cancel, stopped
+	n.mu.Unlock()
+	n.runs.Go(func() {
+		defer close(stopped)
+		c.Run(ctx)
+	})
+}
+
+// Stop asks the process to end. It returns at once; [Node.Ended] tells when it has.
+func (n *Node) Stop() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.stop != nil {
+		n.stop()
+	}
+}
+
+// Ended is closed when the process has ended.
+func (n *Node) Ended() <-chan struct{} {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.stopped
+}
+
+// Crash ends the process without a word. What is left of it is cut off from the world.
+func (n *Node) Crash() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.dead {
+		return
+	}
+	n.dead = true
+	close(n.died)
+	if n.stop != nil {
+		n.stop()
+	}
+}
+
+// Replace puts another process in the place of this one, which is crashed if it has not ended: on the same machine, with the same name and
+// address.
+func (n *Node) Replace() *Node {
+	n.Crash()
+	fresh := &Node{arena: n.arena, name: n.name, addr: n.addr, died: make(chan struct{}), rate: n.rate, offset: n.Offset()}
+	n.arena.mu.Lock()
+	defer n.arena.mu.Unlock()
+	if i := slices.Index(n.arena.nodes, n); i >= 0 {
+		n.arena.nodes[i] = fresh
+	}
+	n.arena.replaced = append(n.arena.replaced, n)
+	return fresh
+}
+
+// Freeze holds the process at its border: no request leaves, no answer arrives.
+func (n *Node) Freeze() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.held == nil && !n.dead {
+		n.held = make(chan struct{})
+	}
+}
+
+// Thaw lets a frozen process go on.
+func (n *Node) Thaw() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.held != nil {
+		close(n.held)
+		n.held = nil
+	}
+}
+
+// Leads reports whether the process is told that it leads. One that is dead or stands still is told nothing.
+func (n *Node) Leads() bool {
+	n.mu.Lock()
+	silent, c := n.dead || n.held != nil, n.candidate
+	n.mu.Unlock()
+	return !silent && c != nil && c.Leads()
+}
+
+func (n *Node) frozen() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.held != nil
+}
+
+// wouldLead is what a frozen process is told as soon as it wakes up.
+func (n *Node) wouldLead() bool {
+	n.mu.Lock()
+	dead, c := n.dead, n.candidate
+	n.mu.Unlock()
+	return !dead && c != nil && c.Leads()
+}
+
+// Alive reports whether the process has not crashed.
+func (n *Node) Alive() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return !n.dead
+}
+
+// cross waits while the process is frozen. It reports false if the process is dead.
+func (n *Node) cross() bool {
+	for {
+		n.mu.Lock()
+		held, dead := n.held, n.dead
+		n.mu.Unlock()
+		switch {
+		case dead:
+			return false
+		case held == nil:
+			return true
+		}
+		select {
+		case <-held:
+		case <-n.died:
+		}
+	}
+}
+
+func (n *Node) ways() (storage, peers cut) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.storageCut, n.peersCut
+}
+
+// CutOff cuts the way to the store, and if peers is set those to the other nodes: connections break, or
+// nothing is ever heard.
+func (n *Node) CutOff(hangs, peers bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.storageCut = breaking
+	if hangs {
+		n.storageCut = hanging
+	}
+	if peers {
+		n.peersCut = n.storageCut
+	}
+}
+
+// Mend ends a cut.
+func (n *Node) Mend() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.storageCut, n.peersCut = open, open
+}

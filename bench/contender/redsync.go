@@ -1,0 +1,85 @@
+package contender
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/go-redsync/redsync/v4"
+
+	"github.com/seed-6dc909bb/s3lect/bench/arena"
+)
+
+func redsyncMutex() Contender {
+	return Contender{
+		Name: "redsync", Module: "github.com/go-redsync/redsync/v4", Store: Redis, Can: []arena.Need{arena.Rates, arena.Offsets},
+		About: "A mutex on one Redis, tried and extended a third of its expiry apart. Leads: from Lock until Until, " +
+			"or until Extend says that it is taken.",
+		New: func(n *arena.Node, s Settings) (arena.Candidate, error) { return newRedsync(n, s), nil },
+		Asked: func(c arena.Candidate) func() bool {
+			mutex := c.(*redsyncCandidate).mutex
+			return func() bool { return time.Now().Before(mutex.Until()) }
+		},
+	}
+}
+
+type redsyncCandidate struct {
+	node     *arena.Node
+	settings Settings
+	mutex    *redsync.Mutex // only its own goroutine calls it
+
+	mu    sync.Mutex
+	until time.Time
+}
+
+func newRedsync(n *arena.Node, s Settings) *redsyncCandidate {
+	// Its clock measures the expiry, and the server's, which is right, the time to live.
+	expiry := n.Local(s.Lease)
+	return &redsyncCandidate{
+		node: n, settings: s,
+		mutex: redsync.New(keys{n}).NewMutex(s.Key, redsync.WithExpiry(expiry), redsync.WithTries(1)),
+	}
+}
+
+func (c *redsyncCandidate) Leads() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Now().Before(c.until)
+}
+
+func (c *redsyncCandidate) leadsUntil(t time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.until = t
+}
+
+func (c *redsyncCandidate) Run(ctx context.Context) {
+	periodically(ctx, c.node.Local(c.settings.Renew), func() { c.step(ctx) })
+	led := c.Leads()
+	c.leadsUntil(time.Time{})
+	if led {
+		releasing, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.settings.Renew)
+		defer cancel()
+		_, _ = c.mutex.UnlockContext(releasing) // it expires otherwise
+	}
+}
+
+// step locks or extends. An attempt has until the next one.
+func (c *redsyncCandidate) step(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, c.settings.Renew)
+	defer cancel()
+	if !c.Leads() {
+		if c.mutex.TryLockContext(ctx) == nil {
+			c.leadsUntil(c.mutex.Until())
+		}
+		return
+	}
+	var taken *redsync.ErrTaken
+	switch held, err := c.mutex.ExtendContext(ctx); {
+	case held:
+		c.leadsUntil(c.mutex.Until())
+	case errors.As(err, &taken):
+		c.leadsUntil(time.Time{})
+	}
+}

@@ -1,0 +1,64 @@
+// Package measure is what is measured of the contenders. Its functions run in a bubble of testing/synctest, where
+// nothing else is said; its tests are the commands that run them, few times or many, and write down what comes of it.
+package measure
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/seed-6dc909bb/s3lect/bench/arena"
+	"github.com/seed-6dc909bb/s3lect/bench/contender"
+)
+
+// field is a contender on some nodes.
+type field struct {
+	*arena.Arena
+	contender contender.Contender
+	settings  contender.Settings
+	dice      *rand.Rand
+}
+
+// enter starts the contender on so many nodes, within a renewal interval. Nobody leads yet.
+func enter(c contender.Contender, s contender.Settings, nodes int, o arena.Options, fault arena.Fault) (*field, error) {
+	f := &field{contender: c, settings: s}
+	leases := rand.New(rand.NewPCG(o.Seed, 4)) //nolint:gosec // reproducible, not secret
+	own := map[string]contender.Settings{}
+	o.Launch = func(n *arena.Node) (arena.Candidate, error) {
+		if _, ok := own[n.Name()]; !ok { // the same after a restart
+			own[n.Name()] = s
+			if fault.Leases != nil {
+				own[n.Name()] = s.WithLease(fault.Leases(leases, s.Lease))
+			}
+		}
+		return c.New(n, own[n.Name()])
+	}
+	f.Arena = arena.New(o)
+	f.dice = f.Dice(3)
+	for range nodes {
+		n := f.Add()
+		fault.Prepare(n)
+		time.Sleep(time.Duration(f.dice.Int64N(int64(s.Renew)) / int64(nodes)))
+		if err := f.Launch(n); err != nil {
+			f.Close()
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+// leader waits until exactly one node leads.
+func (f *field) leader() (*arena.Node, error) {
+	patience := 100 * f.settings.Lease
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(arena.Tick) {
+		if leaders := f.Leaders(); len(leaders) == 1 {
+			return leaders[0], nil
+		}
+	}
+	return nil, fmt.Errorf("%s: nobody led alone for %v", f.contender.Name, patience)
+}
+
+// between draws a duration.
+func (f *field) between(lo, hi time.Duration) time.Duration {
+	return lo + time.Duration(f.dice.Int64N(int64(hi-lo)))
+}

@@ -1,0 +1,56 @@
+package measure
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/seed-6dc909bb/s3lect/bench/contender"
+	"github.com/seed-6dc909bb/s3lect/bench/result"
+)
+
+const gapMetric = "time without a leader"
+
+// eachBubble is how many events happen one after another in one bubble.
+const eachBubble = 10
+
+func TestAnotherLeadsWithinTheBounds(t *testing.T) {
+	table := newSheet(t, "gaps", "Time without a leader")
+	for _, c := range contender.All() {
+		for _, e := range Events() {
+			progress("%s: %s", c.Name, e.Name)
+			gaps := slices.Concat(bubbles(t, (*runs+eachBubble-1)/eachBubble, func(seed uint64) ([]time.Duration, error) {
+				return Gaps(c, contender.Defaults(), e, seed, min(eachBubble, *runs))
+			})...)
+			cell := result.Cell{Contender: c.Name, Case: e.Name, Metric: gapMetric, Unit: "s"}.Summarize(Seconds(gaps))
+			table.add(cell)
+			if isOurs(c) {
+				assert.LessOrEqual(t, cell.Max, bound(c, e).Seconds(), "%s: %s", c.Name, e.Name)
+			}
+		}
+	}
+}
+
+// bound is docs/design.md's for the defaults, with the claim's random wait and three round trips of at most 60 ms.
+func bound(c contender.Contender, e Event) time.Duration {
+	lease, frequent, trips := contender.Defaults().Lease, contender.Defaults().Renew, 7*60*time.Millisecond
+	graceful := e.Name == "graceful stop"
+	switch {
+	case c.Name == "s3lect, peer mode" && graceful:
+		return time.Second
+	case c.Name == "s3lect, peer mode" && e.Name == "crash":
+		return lease + trips
+	case c.Name == "s3lect, peer mode": // a leader that falls silent is noticed when the long poll is given up
+		return lease + frequent + lease/5 + trips
+	case c.Name == "s3lect, equal intervals" && graceful:
+		return frequent + trips
+	case c.Name == "s3lect, equal intervals":
+		return lease + frequent + trips
+	case graceful:
+		return lease + trips
+	default:
+		return 2*lease + trips
+	}
+}

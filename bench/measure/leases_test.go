@@ -1,0 +1,42 @@
+package measure
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/seed-6dc909bb/s3lect/bench/contender"
+	"github.com/seed-6dc909bb/s3lect/bench/result"
+)
+
+func TestFailoverIsInProportionToTheLease(t *testing.T) {
+	const metric = "time without a leader after a crash"
+	table := newSheet(t, "leases", "Failover against the length of the lease")
+	leases := []time.Duration{time.Second, 2 * time.Second, 3 * time.Second, 5 * time.Second, 10 * time.Second, 15 * time.Second, 30 * time.Second, time.Minute}
+	for _, lease := range leases {
+		s := contender.Defaults().WithLease(lease)
+		cell := result.Cell{Case: fmt.Sprint("lease ", lease), Metric: metric, Unit: "s", X: lease.Seconds()}
+		limit := cell
+		limit.Contender, limit.Runs, limit.Note = "limit", 1, "the lease, less the time since its last renewal: evenly distributed over the interval between two"
+		limit.Min, limit.Median = (lease - s.Renew).Seconds(), (lease - s.Renew/2).Seconds()
+		limit.P99, limit.Max = (lease - s.Renew/100).Seconds(), lease.Seconds()
+		table.add(limit)
+		for _, c := range contender.All() {
+			progress("%s: lease %v", c.Name, lease)
+			gaps := slices.Concat(bubbles(t, (*runs+eachBubble-1)/eachBubble, func(seed uint64) ([]time.Duration, error) {
+				return Gaps(c, s, Crash(), seed, min(eachBubble, *runs))
+			})...)
+			cell.Contender = c.Name
+			found := cell.Summarize(Seconds(gaps))
+			table.add(found)
+			if isOurs(c) {
+				// It may not be faster than what its leader is allowed to rely on: nine tenths of the lease.
+				assert.GreaterOrEqual(t, found.Min, 0.9*(lease-s.Renew).Seconds()-1, "%s: %v", c.Name, lease)
+				assert.LessOrEqual(t, found.Max, 2*lease.Seconds()+0.42, "%s: %v", c.Name, lease)
+			}
+		}
+	}
+}

@@ -1,0 +1,102 @@
+package measure
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-6dc909bb/s3lect/bench/contender"
+	"github.com/seed-6dc909bb/s3lect/bench/result"
+)
+
+var (
+	runs = flag.Int("runs", 4, "how often everything is measured; at least 200 for a figure that is published")
+	out  = flag.String("out", "", "the `file` that the table is written to")
+)
+
+// Published is how many runs a published figure has at least.
+const published = 200
+
+// sheet is a table that is filled concurrently.
+type sheet struct {
+	*result.Table
+	mu sync.Mutex
+}
+
+func newSheet(t *testing.T, name, title string) *sheet {
+	t.Helper()
+	s := &sheet{Table: NewTable(name, title)}
+	s.Quick = *runs < published
+	began := time.Now()
+	t.Cleanup(func() {
+		s.Took = time.Since(began)
+		s.log(t)
+		if *out != "" && !t.Failed() {
+			require.NoError(t, s.Write(*out))
+		}
+	})
+	return s
+}
+
+func (s *sheet) add(c result.Cell) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.Cells = append(s.Cells, c)
+}
+
+func (s *sheet) log(t *testing.T) {
+	t.Helper()
+	for _, c := range s.Cells {
+		t.Logf("%-24s %-32s %-36s %5d runs: min %10.4g  median %10.4g  p99 %10.4g  max %10.4g %s %s",
+			c.Contender, c.Case, c.Metric, c.Runs, c.Min, c.Median, c.P99, c.Max, c.Unit, c.Note)
+	}
+}
+
+// progress says on standard error what is measured now, when it takes long.
+func progress(format string, args ...any) {
+	if *out != "" {
+		fmt.Fprintf(os.Stderr, format+"\n", args...)
+	}
+}
+
+// bubbles calls f for the seeds from 1 to n, each in a bubble of its own, as many at a time as there are
+// processors, and returns what it returned, by seed.
+func bubbles[T any](t *testing.T, n int, f func(seed uint64) (T, error)) []T {
+	t.Helper()
+	found := make([]T, n)
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		workers.Go(func() {
+			for seed := next.Add(1); seed <= int64(n); seed = next.Add(1) {
+				t.Run(fmt.Sprint(seed), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						v, err := f(uint64(seed)) //nolint:gosec // positive
+						if assert.NoError(t, err) {
+							found[seed-1] = v
+						}
+					})
+				})
+			}
+		})
+	}
+	workers.Wait()
+	if t.Failed() {
+		t.FailNow()
+	}
+	return found
+}
+
+// isOurs reports whether it is this project's elector.
+func isOurs(c contender.Contender) bool {
+	return c.Module == "github.com/seed-6dc909bb/s3lect"
+}

@@ -1,0 +1,30 @@
+package measure
+
+import (
+	"slices"
+	"time"
+
+	"github.com/seed-6dc909bb/s3lect/bench/arena"
+	"github.com/seed-6dc909bb/s3lect/bench/contender"
+)
+
+// Fits reports whether a fault can be applied to a contender.
+func Fits(c contender.Contender, f arena.Fault) bool {
+	return f.Need == arena.Nothing || slices.Contains(c.Can, f.Need)
+}
+
+// Overlaps runs five nodes through a fault for sixteen leases, and for three more when it is over, and returns who led when.
+func Overlaps(c contender.Contender, s contender.Settings, fault arena.Fault, seed uint64) (arena.Verdict, error) {
+	f, err := enter(c, s, 5, arena.Options{Seed: seed}, fault)
+	if err != nil {
+		return arena.Verdict{}, err
+	}
+	defer f.Close()
+	if _, err := f.leader(); err != nil {
+		return arena.Verdict{}, err
+	}
+	referee := f.Watch()
+	fault.Rage(f.Arena, s.Lease, 16*s.Lease)
+	time.Sleep(3 * s.Lease)
+	return referee.Verdict(), nil
+}

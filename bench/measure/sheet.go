@@ -1,0 +1,45 @@
+package measure
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/seed-6dc909bb/s3lect/bench/contender"
+	"github.com/seed-6dc909bb/s3lect/bench/result"
+)
+
+// NewTable returns a table without figures, with what can be known of this machine and build.
+func NewTable(name, title string) *result.Table {
+	t := &result.Table{
+		Name: name, Title: title, Command: "make -C bench " + name, Began: time.Now().UTC().Truncate(time.Second),
+		Machine: machine(), Go: runtime.Version(), Modules: map[string]string{},
+	}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return t
+	}
+	for _, c := range contender.All() {
+		if i := slices.IndexFunc(info.Deps, func(m *debug.Module) bool { return m.Path == c.Module }); i >= 0 && info.Deps[i].Replace == nil {
+			t.Modules[c.Module] = info.Deps[i].Version
+		}
+	}
+	return t
+}
+
+// Seconds are durations as the figures of a cell.
+func Seconds(durations []time.Duration) []float64 {
+	out := make([]float64, len(durations))
+	for i, d := range durations {
+		out[i] = d.Seconds()
+	}
+	return out
+}
+
+// machine names the processors and the system.
+func machine() string {
+	return strings.TrimSpace(fmt.Sprintf("%d cores%s, %s/%s", runtime.NumCPU(), processor(), runtime.GOOS, runtime.GOARCH))
+}
