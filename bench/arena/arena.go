@@ -13,7 +13,7 @@ type Options struct {
 	Seed    uint64
 	Latency [2]time.Duration // of a request to the store, there and back; evenly distributed
 	// Delay, if not nil, draws that latency instead.
-	Delay func(*rand.Rand) time.Duration
+	Delay func(random *rand.Rand, write bool) time.Duration
 	// Peers is the latency of a question from node to node, there and back.
 	Peers [2]time.Duration
 	// Launch makes the candidate of a process that begins on the node.
@@ -73,7 +73,7 @@ func (a *Arena) Add() *Node {
 	i := len(a.nodes)
 	n := &Node{
 		arena: a, name: fmt.Sprintf("node-%d", i), addr: fmt.Sprintf("10.0.%d.%d:8443", i/250, i%250+1),
-		died: make(chan struct{}), rate: 1,
+		died: make(chan struct{}), stopped: make(chan struct{}), rate: 1,
 	}
 	a.nodes = append(a.nodes, n)
 	return n
@@ -85,7 +85,9 @@ func (a *Arena) Launch(n *Node) error {
 	if err != nil {
 		return fmt.Errorf("start %s: %w", n.name, err)
 	}
-	n.start(c)
+	if err := n.Run(c); err != nil {
+		return fmt.Errorf("start %s: %w", n.name, err)
+	}
 	return nil
 }
 

@@ -105,13 +105,13 @@ func (a *Arena) count(write, refused bool, took time.Duration) {
 }
 
 // latency is that of a round trip, split between there and back.
-func (a *Arena) latency(r *rand.Rand) (there, back time.Duration) {
+func (a *Arena) latency(r *rand.Rand, write bool) (there, back time.Duration) {
 	if a.options.Server != nil {
 		return 0, 0 // a real server has its own
 	}
 	var d time.Duration
 	if a.options.Delay != nil {
-		d = a.options.Delay(r)
+		d = a.options.Delay(r, write)
 	} else {
 		d = between(r, a.options.Latency[0], a.options.Latency[1])
 	}

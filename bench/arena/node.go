@@ -1,7 +1,6 @@
 package arena
 
 import (
-	"context"
 	"net/http"
 	"slices"
 	"sync"
@@ -10,10 +9,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 )
 
-// Candidate is one process that stands for election. Both methods are called concurrently.
+// Candidate is one process that stands for election. Its methods are called concurrently.
 type Candidate interface {
-	// Run contests until ctx ends, and then releases what it holds: a graceful stop.
-	Run(ctx context.Context)
+	// Start begins to contest, and returns at once.
+	Start() error
+	// Stop releases what the candidate holds, and returns when it has ended. A process that has crashed is
+	// stopped, too, with nothing of it being heard any more.
+	Stop()
 	// Leads tells what the library tells its user at this moment.
 	Leads() bool
 }
@@ -30,8 +32,8 @@ type Node struct {
 	client, clientWithoutRetries *s3.Client
 
 	mu         sync.Mutex
-	candidate  Candidate
-	stop       context.CancelFunc
+	candidates []Candidate
+	stopping   bool
 	stopped    chan struct{}
 	held       chan struct{} // closed when the process goes on; nil while it is not frozen
 	dead       bool
@@ -57,34 +59,40 @@ func (n *Node) Name() string { return n.name }
 // Addr is the host and port at which its peers find it.
 func (n *Node) Addr() string { return n.addr }
 
-// start runs a candidate as the process of this node.
-func (n *Node) start(c Candidate) {
-	ctx, cancel := context.WithCancel(context.Background())
-	stopped := make(chan struct{})
+// Run starts a candidate in the process of this node.
+func (n *Node) Run(c Candidate) error {
 	n.mu.Lock()
-	n.candidate, n.stop, n.stopped = c, cancel, stopped
+	n.candidates = append(n.candidates, c)
 	n.mu.Unlock()
-	n.runs.Go(func() {
-		defer close(stopped)
-		c.Run(ctx)
-	})
+	return c.Start()
 }
 
-// Stop asks the process to end. It returns at once; [Node.Ended] tells when it has.
+// Stop ends the process gracefully. It returns at once; [Node.Ended] tells when it has ended.
 func (n *Node) Stop() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.stop != nil {
-		n.stop()
+	n.stop()
+}
+
+// stop ends all candidates. The lock is held.
+func (n *Node) stop() {
+	if n.stopping {
+		return
 	}
+	n.stopping = true
+	candidates := n.candidates
+	n.runs.Go(func() {
+		defer close(n.stopped)
+		var all sync.WaitGroup
+		for _, c := range candidates {
+			all.Go(c.Stop)
+		}
+		all.Wait()
+	})
 }
 
 // Ended is closed when the process has ended.
-func (n *Node) Ended() <-chan struct{} {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.stopped
-}
+func (n *Node) Ended() <-chan struct{} { return n.stopped }
 
 // Crash ends the process without a word. What is left of it is cut off from the world.
 func (n *Node) Crash() {
@@ -95,16 +103,14 @@ func (n *Node) Crash() {
 	}
 	n.dead = true
 	close(n.died)
-	if n.stop != nil {
-		n.stop()
-	}
+	n.stop()
 }
 
 // Replace puts another process in the place of this one, which is crashed if it has not ended: on the same machine, with the same name and
 // address.
 func (n *Node) Replace() *Node {
 	n.Crash()
-	fresh := &Node{arena: n.arena, name: n.name, addr: n.addr, died: make(chan struct{}), rate: n.rate, offset: n.Offset()}
+	fresh := &Node{arena: n.arena, name: n.name, addr: n.addr, died: make(chan struct{}), stopped: make(chan struct{}), rate: n.rate, offset: n.Offset()}
 	n.arena.mu.Lock()
 	defer n.arena.mu.Unlock()
 	if i := slices.Index(n.arena.nodes, n); i >= 0 {
@@ -134,12 +140,7 @@ func (n *Node) Thaw() {
 }
 
 // Leads reports whether the process is told that it leads. One that is dead or stands still is told nothing.
-func (n *Node) Leads() bool {
-	n.mu.Lock()
-	silent, c := n.dead || n.held != nil, n.candidate
-	n.mu.Unlock()
-	return !silent && c != nil && c.Leads()
-}
+func (n *Node) Leads() bool { return !n.frozen() && n.wouldLead() }
 
 func (n *Node) frozen() bool {
 	n.mu.Lock()
@@ -147,12 +148,12 @@ func (n *Node) frozen() bool {
 	return n.held != nil
 }
 
-// wouldLead is what a frozen process is told as soon as it wakes up.
+// wouldLead is what a process is told, or would be if it woke up now.
 func (n *Node) wouldLead() bool {
 	n.mu.Lock()
-	dead, c := n.dead, n.candidate
+	dead, candidates := n.dead, n.candidates
 	n.mu.Unlock()
-	return !dead && c != nil && c.Leads()
+	return !dead && slices.ContainsFunc(candidates, Candidate.Leads)
 }
 
 // Alive reports whether the process has not crashed.

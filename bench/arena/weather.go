@@ -46,7 +46,7 @@ func (a *Arena) draw(n *Node, write, hasStatus bool) fate {
 	r, w := a.random, a.weather
 	chance := func(p float64) bool { return p > 0 && r.Float64() < p }
 	f := fate{}
-	f.there, f.back = a.latency(r)
+	f.there, f.back = a.latency(r, write)
 	if chance(w.slow) {
 		f.there += between(r, 0, w.longest)
 		f.back += between(r, 0, w.longest)

@@ -41,6 +41,8 @@ func clientGoReleasing() Contender {
 }
 
 type clientGoCandidate struct {
+	loop
+
 	lock     *objectLock
 	settings Settings
 	releases bool
@@ -56,8 +58,14 @@ func newClientGo(n *arena.Node, s Settings, releases bool) *clientGoCandidate {
 
 func (c *clientGoCandidate) Leads() bool { return c.leads.Load() }
 
-// Run stands for election again when it has lost, which programs mostly do by being restarted.
-func (c *clientGoCandidate) Run(ctx context.Context) {
+// Start contests.
+func (c *clientGoCandidate) Start() error {
+	c.begin(c.run)
+	return nil
+}
+
+// run stands for election again when it has lost, which programs mostly do by being restarted.
+func (c *clientGoCandidate) run(ctx context.Context) {
 	ctx = klog.NewContext(ctx, logr.Discard())
 	for ctx.Err() == nil {
 		elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{

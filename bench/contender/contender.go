@@ -62,6 +62,28 @@ func All() []Contender {
 	return []Contender{s3lectDefaults(), s3lectEqual(), s3lectPeers(), clientGo(), clientGoReleasing(), litestreamLeaser(), redsyncMutex()}
 }
 
+// loop is the goroutine of a candidate whose library leaves it to its user to have one.
+type loop struct {
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+// begin calls run with a context that ends when the candidate is to stop.
+func (l *loop) begin(run func(context.Context)) {
+	ctx, cancel := context.WithCancel(context.Background())
+	l.cancel, l.done = cancel, make(chan struct{})
+	go func() {
+		defer close(l.done)
+		run(ctx)
+	}()
+}
+
+// Stop ends it, and waits for that.
+func (l *loop) Stop() {
+	l.cancel()
+	<-l.done
+}
+
 // periodically calls step now, and then from start to start every interval as long as ctx lives.
 func periodically(ctx context.Context, interval time.Duration, step func()) {
 	ticker := time.NewTicker(interval)

@@ -26,6 +26,8 @@ func litestreamLeaser() Contender {
 }
 
 type litestreamCandidate struct {
+	loop
+
 	node     *arena.Node
 	leaser   *lease.Leaser
 	settings Settings
@@ -68,7 +70,13 @@ func (c *litestreamCandidate) holds(l *litestream.Lease) {
 	c.held, c.offset = l, c.node.Offset()
 }
 
-func (c *litestreamCandidate) Run(ctx context.Context) {
+// Start contests.
+func (c *litestreamCandidate) Start() error {
+	c.begin(c.run)
+	return nil
+}
+
+func (c *litestreamCandidate) run(ctx context.Context) {
 	periodically(ctx, c.settings.Renew, func() { c.step(ctx) })
 	held := c.lease()
 	c.holds(nil)

@@ -25,6 +25,8 @@ func redsyncMutex() Contender {
 }
 
 type redsyncCandidate struct {
+	loop
+
 	node     *arena.Node
 	settings Settings
 	mutex    *redsync.Mutex // only its own goroutine calls it
@@ -54,7 +56,13 @@ func (c *redsyncCandidate) leadsUntil(t time.Time) {
 	c.until = t
 }
 
-func (c *redsyncCandidate) Run(ctx context.Context) {
+// Start contests.
+func (c *redsyncCandidate) Start() error {
+	c.begin(c.run)
+	return nil
+}
+
+func (c *redsyncCandidate) run(ctx context.Context) {
 	periodically(ctx, c.node.Local(c.settings.Renew), func() { c.step(ctx) })
 	led := c.Leads()
 	c.leadsUntil(time.Time{})

@@ -2,7 +2,6 @@ package contender
 
 import (
 	"context"
-	"net/http"
 	"time"
 
 	s3lect "github.com/seed-6dc909bb/s3lect"
@@ -66,18 +65,18 @@ func newS3lect(n *arena.Node, s Settings, infrequent time.Duration, peers bool) 
 	return &s3lectCandidate{n, elector, peers}, nil
 }
 
-func (c *s3lectCandidate) Run(ctx context.Context) {
+// Start contests. In peer mode the node answers its peers, too.
+func (c *s3lectCandidate) Start() error {
 	if c.peers {
-		mux := http.NewServeMux()
-		mux.Handle("/health/leadership", s3lect.NewLeadershipHandler(c.elector, silent))
-		c.node.Serve(mux)
-		defer c.node.Serve(nil)
+		c.node.Serve(s3lect.NewLeadershipHandler(c.elector, silent))
 	}
-	if err := c.elector.Start(ctx); err != nil {
-		return
-	}
-	<-ctx.Done()
-	_ = c.elector.Stop() // an error is that of releasing; the lease lapses then
+	return c.elector.Start(context.Background())
+}
+
+// Stop leaves an error alone, which is that of releasing: the lease lapses then.
+func (c *s3lectCandidate) Stop() {
+	_ = c.elector.Stop()
+	c.node.Serve(nil)
 }
 
 func (c *s3lectCandidate) Leads() bool { return c.elector.IsLeader() }
