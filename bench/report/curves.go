@@ -1,0 +1,147 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"image/color"
+	"math"
+	"slices"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+
+	"github.com/seed-6dc909bb/s3lect/bench/result"
+)
+
+const (
+	curvesHeight = vg.Length(320)
+	limitName    = "limit" // the contender of what theory says
+)
+
+var (
+	shapes = []draw.GlyphDrawer{
+		draw.CircleGlyph{}, draw.BoxGlyph{}, draw.TriangleGlyph{}, draw.CrossGlyph{}, draw.PlusGlyph{}, draw.RingGlyph{}, draw.SquareGlyph{}, draw.PyramidGlyph{},
+	}
+	dashes = [][]vg.Length{nil, {6, 2}, {2, 2}, {8, 2, 2, 2}}
+)
+
+// drawRequests shows what followers cost, both axes logarithmic.
+func drawRequests(t *result.Table, metric string) ([]byte, error) {
+	p := newPlot("One leader and its followers, " + metric)
+	p.X.Label.Text, p.Y.Label.Text = "followers", metric
+	if metric == "dollars per month" {
+		p.Y.Label.Text = "$ per month, at the prices of S3 Standard"
+	}
+	p.X.Scale, p.Y.Scale = plot.LogScale{}, plot.LogScale{}
+	p.Y.Tick.Marker = decades{}
+	return drawCurves(p, t, metric, func(c result.Cell) float64 { return c.Median })
+}
+
+// drawLeases shows failover against the length of the lease, and what theory allows.
+func drawLeases(t *result.Table) ([]byte, error) {
+	const metric = "time without a leader after a crash"
+	p := newPlot("From the crash of a leader to the next one")
+	p.X.Label.Text, p.Y.Label.Text = "lease, s", "time without a leader, median, s"
+	p.X.Min, p.Y.Min = 0, 0
+	return drawCurves(p, t, metric, func(c result.Cell) float64 { return c.Median })
+}
+
+// drawCurves draws a line for each contender, over X, with a legend beside them.
+func drawCurves(p *plot.Plot, t *result.Table, metric string, value func(result.Cell) float64) ([]byte, error) {
+	p.Add(horizontals{})
+	legend := newLegend()
+	var at []plot.Tick
+	next := 0
+	for _, contender := range contendersOf(t, metric) {
+		points := curve(t, contender, metric, value)
+		if len(points) == 0 {
+			continue
+		}
+		for _, point := range points {
+			at = append(at, plot.Tick{Value: point.X, Label: amount(point.X, "1")})
+		}
+		line, dots, err := plotter.NewLinePoints(points)
+		if err != nil {
+			return nil, fmt.Errorf("draw %s of %s: %w", metric, contender, err)
+		}
+		if contender == limitName {
+			line.LineStyle = draw.LineStyle{Color: black, Width: 1.5, Dashes: []vg.Length{4, 3}}
+			p.Add(line)
+			legend.Add("the theoretical limit", line)
+			continue
+		}
+		line.LineStyle = draw.LineStyle{Color: palette[next%len(palette)], Width: 1.5, Dashes: dashes[next%len(dashes)]}
+		dots.GlyphStyle = draw.GlyphStyle{Color: palette[next%len(palette)], Radius: 3, Shape: shapes[next%len(shapes)]}
+		p.Add(line, dots)
+		legend.Add(contender, line, dots)
+		next++
+	}
+	if len(at) == 0 {
+		return nil, fmt.Errorf("table %s has no %q", t.Name, metric)
+	}
+	slices.SortFunc(at, func(a, b plot.Tick) int { return cmp.Compare(a.Value, b.Value) })
+	p.X.Tick.Marker = plot.ConstantTicks(slices.Compact(at))
+	if _, log := p.Y.Scale.(plot.LogScale); log {
+		p.Y.Min, p.Y.Max = math.Pow(10, math.Floor(math.Log10(p.Y.Min))), math.Pow(10, math.Ceil(math.Log10(p.Y.Max)))
+	}
+	return picture(curvesHeight, func(c draw.Canvas) error {
+		place := legend.Rectangle(c)
+		side := place.Max.X - place.Min.X + 8
+		p.Draw(draw.Crop(c, 0, -side, 0, 0))
+		legend.Draw(draw.Crop(c, c.Max.X-c.Min.X-side+8, 0, 0, -20))
+		return nil
+	})
+}
+
+// curve is what a contender has at each X.
+func curve(t *result.Table, contender, metric string, value func(result.Cell) float64) (points plotter.XYs) {
+	for _, c := range t.Cells {
+		if y := value(c); c.Contender == contender && c.Metric == metric && c.Runs > 0 && y > 0 { // 0 has no place on a logarithmic axis
+			points = append(points, plotter.XY{X: c.X, Y: y})
+		}
+	}
+	slices.SortFunc(points, func(a, b plotter.XY) int { return cmp.Compare(a.X, b.X) })
+	return points
+}
+
+// decades are ticks at powers of ten, and unnamed ones between.
+type decades struct{}
+
+// Ticks implements plot.Ticker.
+func (decades) Ticks(from, to float64) (ticks []plot.Tick) {
+	for power := math.Floor(math.Log10(from)); power <= math.Ceil(math.Log10(to)); power++ {
+		for n := range 9 {
+			tick := plot.Tick{Value: float64(n+1) * math.Pow(10, power)}
+			if n == 0 {
+				tick.Label = plain(tick.Value)
+			}
+			if tick.Value >= from*0.999 && tick.Value <= to*1.001 {
+				ticks = append(ticks, tick)
+			}
+		}
+	}
+	return ticks
+}
+
+// plain writes a power of ten.
+func plain(value float64) string {
+	if value >= 1 {
+		return grouped(fmt.Sprintf("%.0f", value))
+	}
+	return fmt.Sprintf("%.*f", int(math.Round(-math.Log10(value))), value)
+}
+
+// horizontals are lines at the named ticks of the vertical axis.
+type horizontals struct{}
+
+// Plot implements plot.Plotter.
+func (horizontals) Plot(c draw.Canvas, p *plot.Plot) {
+	_, y := p.Transforms(&c)
+	for _, tick := range p.Y.Tick.Marker.Ticks(p.Y.Min, p.Y.Max) {
+		if !tick.IsMinor() && tick.Value > p.Y.Min {
+			c.StrokeLine2(draw.LineStyle{Color: color.Color(grey), Width: 0.5}, c.Min.X, y(tick.Value), c.Max.X, y(tick.Value))
+		}
+	}
+}

@@ -1,0 +1,113 @@
+// Package report makes the documentation's figures and charts out of what was measured. The same results give the same
+// bytes, so that a test can hold that no figure has drifted away from its measurement.
+package report
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/seed-6dc909bb/s3lect/bench/result"
+)
+
+// chartsDir is where charts are kept, below the root.
+const chartsDir = "docs/charts"
+
+// marked are the documents that have measured figures between marks.
+var marked = []string{"README.md", "docs/operations.md"}
+
+// Render writes docs/performance.md, the charts and what stands between the marks of other documents, below root. Tables
+// are found by their names. What needs a table that is not there is left out of the page, and left as it is elsewhere.
+func Render(root string, tables map[string]*result.Table) error {
+	files, err := render(root, tables)
+	if err != nil {
+		return err
+	}
+	for name, data := range files {
+		path := filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return fmt.Errorf("write the report: %w", err)
+		}
+		if err := os.WriteFile(path, data, 0o644); err != nil {
+			return fmt.Errorf("write the report: %w", err)
+		}
+	}
+	return nil
+}
+
+// Check returns an error that names the files below root that are not what Render would write.
+func Check(root string, tables map[string]*result.Table) error {
+	files, err := render(root, tables)
+	if err != nil {
+		return err
+	}
+	var stale []string
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		data, err := os.ReadFile(filepath.Join(root, name))
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("check the report: %w", err)
+		}
+		if !bytes.Equal(data, files[name]) {
+			stale = append(stale, name)
+		}
+	}
+	if len(stale) > 0 {
+		return fmt.Errorf("not what the kept results say, render them again: %s", strings.Join(stale, ", "))
+	}
+	return nil
+}
+
+// ReadAll reads the tables that are kept in a directory, by their names.
+func ReadAll(directory string) (map[string]*result.Table, error) {
+	paths, err := filepath.Glob(filepath.Join(directory, "*.json"))
+	if err != nil {
+		return nil, fmt.Errorf("read results: %w", err)
+	}
+	tables := map[string]*result.Table{}
+	for _, path := range paths {
+		table, err := result.Read(path)
+		if err != nil {
+			return nil, err
+		}
+		tables[table.Name] = table
+	}
+	return tables, nil
+}
+
+// render returns the contents of all files, by their names below root.
+func render(root string, tables map[string]*result.Table) (map[string][]byte, error) {
+	files := map[string][]byte{}
+	for _, c := range charts {
+		table, known := tables[c.table]
+		if !known {
+			continue
+		}
+		data, err := c.draw(table)
+		if err != nil {
+			return nil, fmt.Errorf("draw %s: %w", c.name, err)
+		}
+		files[chartsDir+"/"+c.name] = data
+	}
+	p, err := newPage(tables)
+	if err != nil {
+		return nil, err
+	}
+	if files["docs/performance.md"], err = p.performance(); err != nil {
+		return nil, err
+	}
+	for _, name := range marked {
+		text, err := os.ReadFile(filepath.Join(root, name))
+		if err != nil {
+			return nil, fmt.Errorf("render %s: %w", name, err)
+		}
+		if files[name], err = replaceBlocks(text, p.block); err != nil {
+			return nil, fmt.Errorf("render %s: %w", name, err)
+		}
+	}
+	return files, nil
+}

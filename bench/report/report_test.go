@@ -1,0 +1,200 @@
+package report
+
+import (
+	"encoding/xml"
+	"errors"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-6dc909bb/s3lect/bench/result"
+)
+
+// place returns a root with documents that have one block each.
+func place(t *testing.T) string {
+	t.Helper()
+	root := t.TempDir()
+	put(t, root, "README.md", "before\n<!-- measured: side-by-side -->\nold\n<!-- end -->\nafter\n")
+	put(t, root, "docs/operations.md", "before\n<!-- measured: money -->\nold\n<!-- end -->\nafter\n")
+	return root
+}
+
+func put(t *testing.T, root, name, text string) {
+	t.Helper()
+	path := filepath.Join(root, name)
+	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+}
+
+func read(t *testing.T, root, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, name))
+	require.NoError(t, err)
+	return string(text)
+}
+
+func TestSameResultsGiveTheSameBytes(t *testing.T) {
+	first, err := render(place(t), fixture())
+	require.NoError(t, err)
+	second, err := render(place(t), fixture())
+	require.NoError(t, err)
+	assert.Equal(t, first, second)
+	for _, c := range charts {
+		assert.Contains(t, first, chartsDir+"/"+c.name)
+	}
+}
+
+func TestChartsHaveAWhiteBackgroundAndTheirTextAsText(t *testing.T) {
+	files, err := render(place(t), fixture())
+	require.NoError(t, err)
+	for _, c := range charts {
+		data := files[chartsDir+"/"+c.name]
+		decoder := xml.NewDecoder(strings.NewReader(string(data)))
+		first, words := "", []string{}
+		for {
+			token, err := decoder.Token()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			require.NoError(t, err, c.name)
+			switch token := token.(type) {
+			case xml.StartElement:
+				if token.Name.Local == "path" && first == "" {
+					for _, attribute := range token.Attr {
+						first += attribute.Value + " "
+					}
+				}
+			case xml.CharData:
+				words = append(words, strings.Fields(string(token))...)
+			}
+		}
+		assert.Regexp(t, `^M0,0L620,0L620,\d+(\.\d+)?L0,\d+(\.\d+)?Z fill:#FFFFFF `, first, c.name)
+		for _, contender := range []string{"s3lect", "peer", "mode", "client-go", "etcd"} {
+			assert.Contains(t, strings.Join(words, " "), contender, c.name)
+		}
+		assert.Contains(t, string(data), "sans-serif", c.name)
+	}
+}
+
+func TestTheoreticalLimitIsDrawn(t *testing.T) {
+	data, err := drawLeases(fixture()["leases"])
+	require.NoError(t, err)
+	assert.Contains(t, string(data), "the theoretical limit")
+}
+
+func TestWhatStandsBetweenMarksIsReplacedAndNothingElse(t *testing.T) {
+	root := place(t)
+	require.NoError(t, Render(root, fixture()))
+	readme := read(t, root, "README.md")
+	assert.True(t, strings.HasPrefix(readme, "before\n<!-- measured: side-by-side -->\n![") && strings.HasSuffix(readme, "\n<!-- end -->\nafter\n"), readme)
+	assert.NotContains(t, readme, "old")
+	assert.Contains(t, readme, "| client-go | 360 of 3,200 | 12.0 s, 20.0 s | 12.0 s, 21.0 s |")
+	assert.Contains(t, read(t, root, "docs/operations.md"), "| without peers | 400,000: 0.40 $ |")
+	require.NoError(t, Check(root, fixture()))
+	require.NoError(t, Render(root, fixture()))
+	assert.Equal(t, readme, read(t, root, "README.md"), "rendered again")
+}
+
+func TestWhatNeedsATableThatIsMissingIsLeftAsItIs(t *testing.T) {
+	root, tables := place(t), fixture()
+	delete(tables, "overlaps")
+	delete(tables, "requests")
+	require.NoError(t, Render(root, tables))
+	assert.Contains(t, read(t, root, "README.md"), "\nold\n")
+	assert.Contains(t, read(t, root, "docs/operations.md"), "\nold\n")
+	page := read(t, root, "docs/performance.md")
+	assert.Contains(t, page, "### Time without a leader")
+	assert.NotContains(t, page, "### Two leaders at once")
+	assert.NoFileExists(t, filepath.Join(root, chartsDir, "overlaps.svg"))
+	require.NoError(t, Check(root, tables))
+}
+
+func TestMarksThatCannotBeFilledAreErrors(t *testing.T) {
+	for text, message := range map[string]string{
+		"<!-- measured: side-by-side -->\nold\n":            "no <!-- end --> after the mark of side-by-side",
+		"<!-- measured: the-moon -->\nold\n<!-- end -->\n":  `nothing is measured under the name "the-moon"`,
+		"<!-- measured: side-by-side -->\n<!-- measured: m": "no <!-- end -->",
+	} {
+		root := place(t)
+		put(t, root, "README.md", text)
+		assert.ErrorContains(t, Render(root, fixture()), message)
+	}
+}
+
+func TestCheckNamesWhatIsStale(t *testing.T) {
+	root, tables := place(t), fixture()
+	require.ErrorContains(t, Check(root, tables), "README.md, docs/charts/costs.svg")
+	require.NoError(t, Render(root, tables))
+	require.NoError(t, Check(root, tables))
+	put(t, root, "docs/charts/gaps.svg", read(t, root, "docs/charts/gaps.svg")+" ")
+	require.ErrorContains(t, Check(root, tables), "render them again: docs/charts/gaps.svg")
+}
+
+// Each figure that is measured again must show, or it does not come from the measurement.
+func TestEveryCellShows(t *testing.T) {
+	pageOf := func(tables map[string]*result.Table) string {
+		p, err := newPage(tables)
+		require.NoError(t, err)
+		page, err := p.performance()
+		require.NoError(t, err)
+		return string(page)
+	}
+	before := pageOf(fixture())
+	for _, name := range slices.Sorted(maps.Keys(fixture())) {
+		for i, cell := range fixture()[name].Cells {
+			if cell.Runs == 0 || cell.Metric == "two leaders, longest" && cell.Median == 0 {
+				continue
+			}
+			tables := fixture()
+			c := &tables[name].Cells[i]
+			c.Median, c.Max = c.Median*1.5+1, c.Max*1.5+1
+			require.NotEqual(t, before, pageOf(tables), "%s %+v", name, cell)
+		}
+	}
+}
+
+func TestWhatCannotBeMeasuredIsADashWithTheReason(t *testing.T) {
+	files, err := render(place(t), fixture())
+	require.NoError(t, err)
+	page := string(files["docs/performance.md"])
+	assert.Contains(t, page, "| frozen leader | litestream | –<sup>1</sup> | –<sup>1</sup> | –<sup>1</sup> | –<sup>1</sup> |\n")
+	assert.Contains(t, page, "\n<sup>1</sup> it ends by itself\n")
+}
+
+func TestFigureThatIsNotThereIsAnError(t *testing.T) {
+	p, err := newPage(fixture())
+	require.NoError(t, err)
+	_, err = p.value("gaps", "s3lect", "a flood", "time without a leader", "median")
+	require.ErrorContains(t, err, `table gaps has no "time without a leader" of "s3lect" in case "a flood"`)
+	_, err = p.value("gaps", "s3lect", "crash", "time without a leader", "mean")
+	require.ErrorContains(t, err, `"mean" is no column`)
+	_, err = p.grid("gaps", "colour: median")
+	require.Error(t, err)
+}
+
+func TestTooFewRunsAreSaidToBeTooFew(t *testing.T) {
+	tables := fixture()
+	tables["gaps"].Quick = true
+	files, err := render(place(t), tables)
+	require.NoError(t, err)
+	assert.Contains(t, string(files["docs/performance.md"]), "**Too few runs to be relied on.**")
+}
+
+func TestTablesAreReadBackByTheirNames(t *testing.T) {
+	directory := t.TempDir()
+	want := fixture()["gaps"]
+	require.NoError(t, want.Write(filepath.Join(directory, "gaps.json")))
+	got, err := ReadAll(directory)
+	require.NoError(t, err)
+	assert.Equal(t, map[string]*result.Table{"gaps": want}, got)
+	put(t, directory, "broken.json", "{")
+	_, err = ReadAll(directory)
+	require.ErrorContains(t, err, "broken.json")
+}
