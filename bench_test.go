@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-6dc909bb/s3lect"
+	"github.com/seed-6dc909bb/s3lect/internal/figure"
 	"github.com/seed-6dc909bb/s3lect/stores/memory"
 )
 
@@ -106,6 +107,8 @@ func inUse() int64 {
 
 func TestThousandIdleElectorsCostLittle(t *testing.T) {
 	bytes, goroutines := footprint(t, 500)
+	figure.Report(t, "per elector", "heap and stack", "B", bytes)
+	figure.Report(t, "per elector", "goroutines", "1", goroutines)
 	assert.LessOrEqual(t, goroutines, 2.0)
 	if !raceEnabled { // the detector keeps shadows of its own
 		assert.LessOrEqual(t, bytes, 8192.0)

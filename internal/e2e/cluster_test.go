@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-6dc909bb/s3lect"
+	"github.com/seed-6dc909bb/s3lect/internal/figure"
 	"github.com/seed-6dc909bb/s3lect/internal/s3server"
 )
 
@@ -170,6 +171,7 @@ func (c *cluster) fault(what string, within time.Duration, strike func(leader *c
 	heal := strike(c.candidates[before.id])
 	next := c.awaitLeader(before.term, within)
 	c.t.Logf("%s: term %d of %s, after %v term %d of %s", what, before.term, before.id, next.at.Sub(struck).Round(time.Millisecond), next.term, next.id)
+	figure.Times(c.t, what, "time until the next one leads", next.at.Sub(struck))
 	// Whatever the old leader's job does late would show among the work of the new one's: while the
 	// fault lasts, and when it is over.
 	c.awaitWork(next.term)

@@ -12,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-6dc909bb/s3lect/internal/figure"
 )
 
 // newPeerCluster starts candidates that ask their leader.
@@ -138,6 +140,7 @@ func TestHandoffsOfPeersTakeNoWaiting(t *testing.T) {
 		}))
 	}
 	t.Logf("the leader is asked to end: median %v of %v", median(asked), asked)
+	figure.Times(t, "TERM to the leader", "time without a job", asked...)
 	assert.Less(t, median(asked), most)
 
 	// Each candidate once, because a leader that hands over stands back for a lease.
@@ -153,6 +156,7 @@ func TestHandoffsOfPeersTakeNoWaiting(t *testing.T) {
 		assert.Equal(t, id, c.last().id)
 	}
 	t.Logf("the leader is told to hand over: median %v of %v", median(transferred), transferred)
+	figure.Times(t, "`s3lect transfer`", "time without a job", transferred...)
 	assert.Less(t, median(transferred), most)
 
 	c.awaitFollowers(4, 2*between)

@@ -16,6 +16,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed-6dc909bb/s3lect/internal/figure"
 	"github.com/seed-6dc909bb/s3lect/internal/redisserver"
 	"github.com/seed-6dc909bb/s3lect/internal/serve"
 )
@@ -170,7 +171,7 @@ func percentile(sorted []time.Duration, percent int) time.Duration {
 	return sorted[(len(sorted)-1)*percent/100]
 }
 
-// report prints a table of medians. The ratio is the median of those of one repetition.
+// report prints a table of medians, and reports all measurements. The ratio is the median of those of one repetition.
 func report(t *testing.T, subjects []subject, crowds []int, results map[measurement][]figures) {
 	t.Helper()
 	fmt.Printf("\n%d measurements of %v each, medians; ratio: to %s at the same time\n\n", *repetitions, *duration, setNX)
@@ -185,12 +186,31 @@ func report(t *testing.T, subjects []subject, crowds []int, results map[measurem
 				for n := range own {
 					ratios = append(ratios, own[n].perSecond/bare[n].perSecond)
 				}
+				s.tell(t, measurement{s.name, clients, wins}, own, ratios)
 				fmt.Printf(" %.0f | %.2f | %v | %v |",
 					median(own, func(f figures) float64 { return f.perSecond }), median(ratios, func(r float64) float64 { return r }),
 					median(own, func(f figures) time.Duration { return f.p50 }).Round(10*time.Microsecond),
 					median(own, func(f figures) time.Duration { return f.p99 }).Round(10*time.Microsecond))
 			}
 			fmt.Println()
+		}
+	}
+}
+
+// tell reports the measurements of one kind, with their ratios.
+func (s subject) tell(t *testing.T, m measurement, own []figures, ratios []float64) {
+	t.Helper()
+	place := fmt.Sprintf("%s, clients: %d", s.name, m.clients)
+	who := "losers"
+	if m.wins {
+		who = "winners"
+	}
+	for n, f := range own {
+		figure.Report(t, place, who+" per second", "1", f.perSecond)
+		figure.Times(t, place, "p50 of "+who, f.p50)
+		figure.Times(t, place, "p99 of "+who, f.p99)
+		if s.name != setNX {
+			figure.Report(t, place, who+" to those of SET NX", "1", ratios[n])
 		}
 	}
 }

@@ -12,11 +12,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	s3lect "github.com/seed-6dc909bb/s3lect"
+	"github.com/seed-6dc909bb/s3lect/internal/figure"
 )
 
 // claimAllowance is what comes on top of every bound: the claim's random wait, of four round trips
 // at most, and three round trips of at most 60 ms.
 const claimAllowance = (4 + 3) * 60 * time.Millisecond
+
+// timeMetric is the metric of all times until somebody leads, or nobody does.
+const timeMetric = "time"
 
 // calmProfile is some nodes with right clocks, 20–60 ms from the storage.
 func calmProfile(nodes int) *profile {
@@ -66,6 +70,8 @@ func TestFailoverStaysWithinItsBounds(t *testing.T) {
 			}
 			t.Logf("%-36s %5d times: min %8v  median %8v  p99 %8v  max %8v  bound %v",
 				c.name, len(times), at(0), at(0.5), at(0.99), at(1), c.bound+claimAllowance)
+			figure.Times(t, c.name, timeMetric, times...)
+			figure.Bound(t, c.name, c.bound+claimAllowance, "")
 			assert.LessOrEqual(t, times[len(times)-1], c.bound+claimAllowance)
 		})
 	}
@@ -121,6 +127,9 @@ func checkSteadyHour(t *testing.T, w *world, who string, maxReads int) {
 	require.Empty(t, w.monitor.violations)
 	writes, reads, refused := after.Writes-before.Writes, after.Reads-before.Reads, after.Refused-before.Refused
 	t.Logf("%s, one hour: %d writes, %d reads, %d refused", who, writes, reads, refused)
+	figure.Report(t, who, "writes", "1", float64(writes))
+	figure.Report(t, who, "reads", "1", float64(reads))
+	figure.Report(t, who, "refused writes", "1", float64(refused))
 	assert.LessOrEqual(t, writes, 720)
 	assert.LessOrEqual(t, reads, maxReads)
 	assert.Zero(t, refused)

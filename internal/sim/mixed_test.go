@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-6dc909bb/s3lect/internal/figure"
 )
 
 // hangAfter is far more real time than any run takes.
@@ -92,6 +94,10 @@ func runSeeds(t *testing.T, s Schedule, first, n uint64) {
 			})
 		}
 	})
+	figure.Times(t, s.Name, "time", time.Since(began))
+	figure.Report(t, s.Name, "seeds", "1", float64(n))
+	figure.Report(t, s.Name, "leaderships", "1", float64(leaderships.Load()))
+	figure.Report(t, s.Name, "requests", "1", float64(requests.Load()))
 	t.Logf("%d seeds of schedule %s in %v: %d leaderships, %d requests", n, s.Name, time.Since(began).Round(time.Millisecond), leaderships.Load(), requests.Load())
 }
 

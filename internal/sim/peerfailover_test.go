@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	s3lect "github.com/seed-6dc909bb/s3lect"
+	"github.com/seed-6dc909bb/s3lect/internal/figure"
 )
 
 // pollLimit is for how long a leader at the default intervals keeps an answer back at most.
@@ -59,9 +60,13 @@ func (w *world) nextLeader(t *testing.T, before int) Leadership {
 	return w.monitor.mainLeaderships()[before]
 }
 
-// logTimes prints a distribution and returns its quantiles.
+// logTimes reports a distribution and returns its quantiles. A bound of 0 is none.
 func logTimes(t *testing.T, name string, times []time.Duration, bound time.Duration) func(q float64) time.Duration {
 	t.Helper()
+	figure.Times(t, name, timeMetric, times...)
+	if bound > 0 {
+		figure.Bound(t, name, bound, "")
+	}
 	slices.Sort(times)
 	at := func(q float64) time.Duration { return times[int(q*float64(len(times)-1))].Round(time.Millisecond) }
 	t.Logf("%-44s %5d times: min %8v  median %8v  p99 %8v  max %8v  bound %v", name, len(times), at(0), at(0.5), at(0.99), at(1), bound)
@@ -74,7 +79,7 @@ func logTimes(t *testing.T, name string, times []time.Duration, bound time.Durat
 func TestPeersFailOverWithinALease(t *testing.T) {
 	for _, followers := range []int{1, 4} {
 		for _, silent := range []bool{false, true} {
-			name := fmt.Sprintf("peers, %d followers, %s", followers, pick(silent, "silent death", "broken connections"))
+			name := fmt.Sprintf("crash%s, %d follower%s", pick(silent, " in silence", ", connections break"), followers, pick(followers == 1, "", "s"))
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
@@ -135,7 +140,8 @@ func TestPeersHandOverInMilliseconds(t *testing.T) {
 				}
 				w.close()
 				require.Empty(t, w.monitor.violations)
-				at := logTimes(t, "peers, 4 followers, "+name, times, bound)
+				at := logTimes(t, "`"+name+"`, 4 followers", times, 0)
+				figure.Bound(t, "`"+name+"`, 4 followers", bound, "of the p99")
 				assert.LessOrEqual(t, at(0.99), bound)
 			})
 		})
@@ -153,6 +159,7 @@ func TestRequestsPerHourOfPeers(t *testing.T) {
 // TestHundredPeersDoNotStampede counts the claims that are refused when one of a hundred members
 // hands over, and when it dies.
 func TestHundredPeersDoNotStampede(t *testing.T) {
+	const mostRefused = 20.0
 	for name, end := range map[string]func(w *world, p *process){
 		"Resign": func(w *world, p *process) {
 			w.burials.Go(func() { _ = p.elector.Resign(context.Background()) })
@@ -171,7 +178,7 @@ func TestHundredPeersDoNotStampede(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := startPeers(100, false)
 				moments := w.dice("moments")
-				var refused []int
+				var refused []float64
 				var times []time.Duration
 				for range max(3, *crashCount/10) {
 					p := w.leaderAt(t, moments)
@@ -179,7 +186,7 @@ func TestHundredPeersDoNotStampede(t *testing.T) {
 					end(w, p)
 					times = append(times, w.nextLeader(t, before).Since.Sub(began))
 					time.Sleep(10 * time.Second)
-					refused = append(refused, w.store.total(leaderRecord).Refused-counts.Refused)
+					refused = append(refused, float64(w.store.total(leaderRecord).Refused-counts.Refused))
 					if name != "Resign" {
 						w.burials.Wait()
 						w.startNode(p.node, peerConfig(p.node))
@@ -188,14 +195,16 @@ func TestHundredPeersDoNotStampede(t *testing.T) {
 				w.close()
 				require.Empty(t, w.monitor.violations)
 				slices.Sort(refused)
-				sum := 0
+				sum := 0.0
 				for _, n := range refused {
 					sum += n
 				}
-				logTimes(t, "a hundred members, "+name, times, 0)
-				average := float64(sum) / float64(len(refused))
-				t.Logf("%-44s %5d times: %.1f writes refused on average, %d at most", "a hundred members, "+name, len(refused), average, refused[len(refused)-1])
-				assert.LessOrEqual(t, refused[len(refused)-1], 20)
+				what := pick(name == "crash", "crash, connections break", "`"+name+"`") + ", 99 followers"
+				logTimes(t, what, times, 0)
+				figure.Report(t, what, "refused claims", "1", refused...)
+				figure.Report(t, what, "refused claims that are allowed", "1", mostRefused)
+				t.Logf("%-44s %5d times: %.1f writes refused on average, %v at most", what, len(refused), sum/float64(len(refused)), refused[len(refused)-1])
+				assert.LessOrEqual(t, refused[len(refused)-1], mostRefused)
 			})
 		})
 	}
@@ -224,7 +233,7 @@ func TestLyingPeerDelaysTheFailoverByLessThanFourLeases(t *testing.T) {
 		}
 		w.close()
 		require.Empty(t, w.monitor.violations)
-		at := logTimes(t, "peers, 4 followers, the dead leader lies on", times, bound)
+		at := logTimes(t, "crash, connections break, and at the address a peer lies, 4 followers", times, bound)
 		assert.LessOrEqual(t, at(1), bound)
 		assert.Greater(t, at(1), 2*s3lect.DefaultLeaderTimeout, "it was believed for a while, or this tests nothing")
 	})

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	s3lect "github.com/seed-6dc909bb/s3lect"
+	"github.com/seed-6dc909bb/s3lect/internal/figure"
 )
 
 // beatInterval is the time between two heartbeats at the default lease.
@@ -25,8 +26,10 @@ type membership struct {
 
 func (f membership) String() string {
 	s := fmt.Sprintf("%d members, %d of them voting, quorum %d", f.members, f.voters, f.quorum)
-	return s + pick(f.peers, ", peer mode", ", storage alone")
+	return s + f.mode()
 }
+
+func (f membership) mode() string { return pick(f.peers, ", peer mode", ", storage alone") }
 
 func (f membership) config(node int) s3lect.ElectorConfig {
 	c := calmConfig(node, s3lect.DefaultInfrequentInterval)
@@ -111,11 +114,11 @@ func TestQuorumLossAndReturn(t *testing.T) {
 		// What was heard of the dead last is a heartbeat's interval and a read old at most, and with
 		// peer mode may be found on the storage half a lease later.
 		bound := lease + grace + beatInterval + pick(f.peers, lease/2, 0) + claimAllowance
-		at := logTimes(t, "too few members, to the end: "+f.String(), ends, bound)
+		at := logTimes(t, "too few members, until the leader steps down"+f.mode(), ends, bound)
 		assert.LessOrEqual(t, at(1), bound)
 		// A heartbeat is seen to be one by the second look, and enough members are there for a lease.
 		bound = 2*beatInterval + lease + s3lect.DefaultFrequentInterval + claimAllowance
-		at = logTimes(t, "enough again, to the next leader: "+f.String(), returns, bound)
+		at = logTimes(t, "enough again, until somebody leads"+f.mode(), returns, bound)
 		assert.LessOrEqual(t, at(1), bound)
 	})
 }
@@ -144,7 +147,7 @@ func TestQuorumFailover(t *testing.T) {
 					w.startNode(p.node, f.config(p.node))
 				}
 				bound := [2][2]time.Duration{{lease, 400 * time.Millisecond}, {2 * lease, lease}}[pick(crash, 1, 0)][pick(f.peers, 1, 0)] + claimAllowance
-				at := logTimes(t, "quorum, "+pick(crash, "crash", "Stop")+": "+f.String(), times, bound)
+				at := logTimes(t, pick(crash, "crash of the leader", "`Stop` of the leader")+f.mode(), times, bound)
 				assert.LessOrEqual(t, at(1), bound)
 			})
 		})
@@ -176,6 +179,12 @@ func TestQuorumRequestsPerHour(t *testing.T) {
 				perHour := func(n int) int { return n * int(time.Hour/period) }
 				t.Logf("%-62s per hour: leader record %4d writes, %5d reads; list of observers %5d writes, of which refused %5d, %5d reads",
 					f, perHour(records.Writes), perHour(records.Reads), perHour(rosters.Writes), perHour(rosters.Refused), perHour(rosters.Reads))
+				for metric, n := range map[string]int{
+					"writes of the record": records.Writes, "reads of the record": records.Reads,
+					"writes of the list": rosters.Writes, "of which refused": rosters.Refused, "reads of the list": rosters.Reads,
+				} {
+					figure.Report(t, f.String(), metric, "1", float64(perHour(n)))
+				}
 				assert.LessOrEqual(t, perHour(records.Writes), 720)
 				if f.peers {
 					assert.Zero(t, rosters.Writes)
