@@ -28,6 +28,7 @@ var systems = []string{"linux", "darwin", "windows"}
 // Packages that exist for tests alone: they may import testing, and only tests may import them.
 var testHelpers = []string{
 	modulePath + "/storagetest",
+	modulePath + "/internal/figure",
 	modulePath + "/internal/s3server",
 	modulePath + "/internal/mutation",
 	modulePath + "/internal/redisserver",
