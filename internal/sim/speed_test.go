@@ -23,5 +23,6 @@ func TestSpeedOfTheMixedSchedule(t *testing.T) {
 		}
 	}
 	took := time.Since(began)
+	fmt.Println("pkg: github.com/seed-6dc909bb/s3lect/internal/sim")
 	fmt.Printf("BenchmarkMixedSeed %d %.0f ns/op %.1f seeds/s\n", *speedSeeds, float64(took.Nanoseconds())/float64(*speedSeeds), float64(*speedSeeds)/took.Seconds())
 }
