@@ -1,11 +1,9 @@
 package measure
 
 import (
-	"fmt"
 	"runtime"
 	"runtime/debug"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/seed-6dc909bb/s3lect/bench/contender"
@@ -16,7 +14,7 @@ import (
 func NewTable(name, title string) *result.Table {
 	t := &result.Table{
 		Name: name, Title: title, Command: "make -C bench " + name, Began: time.Now().UTC().Truncate(time.Second),
-		Machine: machine(), Go: runtime.Version(), Modules: map[string]string{},
+		Machine: result.Machine(), Go: runtime.Version(), Modules: map[string]string{},
 	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -37,9 +35,4 @@ func Seconds(durations []time.Duration) []float64 {
 		out[i] = d.Seconds()
 	}
 	return out
-}
-
-// machine names the processors and the system.
-func machine() string {
-	return strings.TrimSpace(fmt.Sprintf("%d cores%s, %s/%s", runtime.NumCPU(), processor(), runtime.GOOS, runtime.GOARCH))
 }

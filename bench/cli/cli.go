@@ -1,0 +1,179 @@
+// Package cli is the command bench.
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/seed-6dc909bb/s3lect/bench/compare"
+	"github.com/seed-6dc909bb/s3lect/bench/report"
+	"github.com/seed-6dc909bb/s3lect/bench/result"
+)
+
+// Command returns the command with its subcommands.
+func Command() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "bench",
+		Short: "Measure s3lect beside what one would use instead",
+		Long: `bench measures s3lect and other leader electors in the same harness, and writes the figures and charts of
+the documentation out of what it has measured. It is run in the repository, best with make:
+
+  make -C bench report                  measures everything, which takes about an hour, and writes the documents
+  make -C bench measure TABLES='gaps'   measures some tables again
+  make -C bench small                   tries everything in a few minutes, and writes nothing`,
+		SilenceUsage: true,
+	}
+	root.AddCommand(listCommand(), measureCommand(), reportCommand(), renderCommand(), checkCommand(), compareCommand())
+	return root
+}
+
+func listCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "list", Short: "Print the tables that can be measured", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+			for _, t := range tables() {
+				fmt.Fprintf(w, "%s\t%s\n", t.name, t.title)
+			}
+			return w.Flush()
+		},
+	}
+}
+
+func measureCommand() *cobra.Command {
+	var quick bool
+	c := &cobra.Command{
+		Use:   "measure TABLE...",
+		Short: "Measure tables again and keep what comes of it in bench/results",
+		Args:  cobra.MinimumNArgs(1),
+		RunE:  func(cmd *cobra.Command, names []string) error { return measure(cmd, names, quick) },
+	}
+	c.Flags().BoolVar(&quick, "quick", false, "measure a few times only, and keep nothing")
+	return c
+}
+
+func reportCommand() *cobra.Command {
+	var quick bool
+	c := &cobra.Command{
+		Use:   "report",
+		Short: "Measure everything, keep it in bench/results, and write the documents",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := measure(cmd, nil, quick); err != nil || quick {
+				return err
+			}
+			return render(report.Render)
+		},
+	}
+	c.Flags().BoolVar(&quick, "quick", false, "measure a few times only, and write nothing")
+	return c
+}
+
+func renderCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "render", Short: "Write the documents from what is kept in bench/results", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return render(report.Render) },
+	}
+}
+
+func checkCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "check", Short: "Check that the documents are what the kept results say", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return render(report.Check) },
+	}
+}
+
+func compareCommand() *cobra.Command {
+	var o compare.Options
+	c := &cobra.Command{
+		Use:   "compare",
+		Short: "Compare the speed of two revisions with benchstat",
+		Long: `compare checks two revisions out into temporary directories, runs the benchmarks of IsLeader, of encoding and
+decoding records, and of the simulation in turns, and has benchstat compare them.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var err error
+			if o.Root, err = repository(); err != nil {
+				return err
+			}
+			return compare.Run(cmd.Context(), o, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	c.Flags().StringVar(&o.Base, "base", "", "the `revision` to compare with; the parent of the other one if empty")
+	c.Flags().StringVar(&o.Head, "head", "HEAD", "the `revision` that is compared")
+	c.Flags().IntVar(&o.Count, "count", 10, "runs of each benchmark on each revision; benchstat wants six at least")
+	c.Flags().StringVar(&o.Time, "time", "500ms", "how `long` each run takes")
+	c.Flags().IntVar(&o.Seeds, "seeds", 200, "seeds in each run of the simulation")
+	return c
+}
+
+// measure measures the tables of these names, or all. Each is kept as soon as it is there. Quick ones are only rendered,
+// to see that they could be.
+func measure(cmd *cobra.Command, names []string, quick bool) error {
+	root, err := repository()
+	if err != nil {
+		return err
+	}
+	wanted, err := find(names)
+	if err != nil {
+		return err
+	}
+	measured := map[string]*result.Table{}
+	for i, t := range wanted {
+		cmd.PrintErrf("[%d of %d] %s: %s\n", i+1, len(wanted), t.name, t.title)
+		began := time.Now()
+		found, err := t.measure(cmd.Context(), root, quick, cmd.ErrOrStderr())
+		if err != nil {
+			return err
+		}
+		cmd.PrintErrf("took %v\n", time.Since(began).Round(time.Second))
+		found.Name, found.Title, found.Command = t.name, t.title, "make -C bench measure TABLES="+t.name
+		measured[t.name] = found
+		if quick {
+			continue
+		}
+		if err := found.Write(filepath.Join(root, "bench", "results", t.name+".json")); err != nil {
+			return err
+		}
+	}
+	if quick {
+		return report.Try(root, measured)
+	}
+	return nil
+}
+
+func render(do func(root string, tables map[string]*result.Table) error) error {
+	root, err := repository()
+	if err != nil {
+		return err
+	}
+	kept, err := report.ReadAll(filepath.Join(root, "bench", "results"))
+	if err != nil {
+		return err
+	}
+	return do(root, kept)
+}
+
+// repository finds the root of the repository from a directory in it.
+func repository() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "bench", "results")); err == nil {
+			return dir, nil
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return "", errors.New("this is not a clone of s3lect: there is no bench/results here or above; run bench in the repository")
+		}
+		dir = parent
+	}
+}
