@@ -25,22 +25,21 @@ type benchmark struct {
 // place is where it stands in the table.
 type place struct{ caseName, metric, unit string }
 
-// runBenchmarks runs benchmarks and returns what they report under the names that are known.
-func runBenchmarks(ctx context.Context, root string, log io.Writer, arguments []string, names map[benchmark]place) ([]result.Cell, error) {
+// runBenchmarks runs benchmarks and adds what they report under the names that are known.
+func runBenchmarks(ctx context.Context, root string, log io.Writer, arguments []string, names map[benchmark]place, to *gathered) error {
 	var out bytes.Buffer
 	if err := process.Run(ctx, root, io.MultiWriter(&out, log), log, "go", append([]string{"test"}, arguments...)...); err != nil {
-		return nil, err
+		return err
 	}
-	return readBenchmarks(&out, names)
+	return readBenchmarks(&out, names, to)
 }
 
-func readBenchmarks(out io.Reader, names map[benchmark]place) ([]result.Cell, error) {
-	var all gathered
+func readBenchmarks(out io.Reader, names map[benchmark]place, to *gathered) error {
 	reader := benchfmt.NewReader(out, "go test")
 	for reader.Scan() {
 		switch record := reader.Result().(type) {
 		case *benchfmt.SyntaxError:
-			return nil, fmt.Errorf("read the output of a benchmark: %w", record)
+			return fmt.Errorf("read the output of a benchmark: %w", record)
 		case *benchfmt.Result:
 			name, used := splitProcessors(record.Name.String())
 			for _, value := range record.Values {
@@ -49,15 +48,15 @@ func readBenchmarks(out io.Reader, names map[benchmark]place) ([]result.Cell, er
 					at, known = names[benchmark{name, value.Unit, 0}]
 				}
 				if known {
-					all.add(result.Cell{Case: at.caseName, Metric: at.metric, Unit: at.unit}, value.Value)
+					to.add(result.Cell{Case: at.caseName, Metric: at.metric, Unit: at.unit}, value.Value)
 				}
 			}
 		}
 	}
 	if err := reader.Err(); err != nil {
-		return nil, fmt.Errorf("read the output of a benchmark: %w", err)
+		return fmt.Errorf("read the output of a benchmark: %w", err)
 	}
-	return all.cells(), nil
+	return nil
 }
 
 // splitProcessors cuts off the number of processors, which package testing writes only if there are several.

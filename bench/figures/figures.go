@@ -23,6 +23,7 @@ type Source struct {
 	Title string
 	// arguments are those of go test, to measure or to try whether it works.
 	arguments func(quick bool) []string
+	repeat    int // in so many processes, one after the other; 0 is 1
 	// names maps what a benchmark reports to a case and a metric; nil for tests, which say so themselves.
 	names map[benchmark]place
 	// cases and metrics are all there are, in the order of the table. Those that take long may be missing if they are
@@ -62,20 +63,24 @@ func (s Source) Collect(ctx context.Context, root string, quick bool, log io.Wri
 		}
 		t.Modules[p.name] = version
 	}
-	var cells []result.Cell
-	if s.names == nil {
-		cells, err = runTests(ctx, root, log, s.arguments(quick))
-	} else {
-		cells, err = runBenchmarks(ctx, root, log, s.arguments(quick), s.names)
+	all := &gathered{}
+	for range max(1, pick(quick, 1, s.repeat)) {
+		if err := s.run(ctx, root, log, quick, all); err != nil {
+			return nil, fmt.Errorf("measure %s: %w", s.Name, err)
+		}
 	}
-	if err != nil {
-		return nil, fmt.Errorf("measure %s: %w", s.Name, err)
-	}
-	if t.Cells, err = s.arrange(cells, quick); err != nil {
+	if t.Cells, err = s.arrange(all.cells(), quick); err != nil {
 		return nil, fmt.Errorf("measure %s: %w", s.Name, err)
 	}
 	t.Took = time.Since(began)
 	return t, nil
+}
+
+func (s Source) run(ctx context.Context, root string, log io.Writer, quick bool, all *gathered) error {
+	if s.names == nil {
+		return runTests(ctx, root, log, s.arguments(quick), all)
+	}
+	return runBenchmarks(ctx, root, log, s.arguments(quick), s.names, all)
 }
 
 // arrange puts the cells into their order, and finds out whether all are there, and no others.

@@ -79,6 +79,15 @@ func TestTableIsNotMadeOfWhatIsWrong(t *testing.T) {
 	}
 }
 
+func TestMeasurementsInSeveralProcessesAreOneTable(t *testing.T) {
+	s := source("", "TestTimes")
+	s.repeat = 2
+	table, err := s.Collect(t.Context(), module(t, measuring), false, io.Discard)
+	require.NoError(t, err)
+	require.Len(t, table.Cells, 3)
+	assert.Equal(t, 6, table.Cells[0].Runs)
+}
+
 func TestTryingMayLeaveOutCases(t *testing.T) {
 	code := "func TestOne(t *testing.T) { t.Attr(`figure`, `{\"case\":\"stop\",\"metric\":\"time\",\"values\":[1]}`) }"
 	table, err := source("TestOne", "TestAll").Collect(t.Context(), module(t, code), true, io.Discard)
@@ -92,7 +101,8 @@ func TestTryingMayLeaveOutCases(t *testing.T) {
 }
 
 func TestWhatBenchmarksReportIsSummarized(t *testing.T) {
-	cells, err := readBenchmarks(strings.NewReader(`goos: linux
+	var all gathered
+	err := readBenchmarks(strings.NewReader(`goos: linux
 BenchmarkA       	 100	        50.0 ns/op	       0 B/op	       2 allocs/op
 BenchmarkA-2     	 100	        25.0 ns/op	       0 B/op	       2 allocs/op
 BenchmarkA       	 100	        60.0 ns/op	       0 B/op	       2 allocs/op
@@ -106,8 +116,9 @@ PASS
 		{"A", "allocs/op", 0}:   {"a", "allocations", "1"},
 		{"B/5", "B/roster", 0}:  {"b", "list", "B"},
 		{"B/50", "B/roster", 0}: {"b", "list", "B"},
-	})
+	}, &all)
 	require.NoError(t, err)
+	cells := all.cells()
 	require.Len(t, cells, 4)
 	assert.InDelta(t, 50e-9, cells[0].Min, 1e-12)
 	assert.InDelta(t, 60e-9, cells[0].Max, 1e-12)

@@ -12,19 +12,18 @@ import (
 	"github.com/seed-6dc909bb/s3lect/internal/figure"
 )
 
-// runTests runs tests and returns what they report.
-func runTests(ctx context.Context, root string, log io.Writer, arguments []string) ([]result.Cell, error) {
-	events := &events{log: log}
-	err := process.Run(ctx, root, events, log, "go", append([]string{"test", "-json"}, arguments...)...)
-	if err != nil {
-		return nil, err
+// runTests runs tests and adds what they report.
+func runTests(ctx context.Context, root string, log io.Writer, arguments []string, to *gathered) error {
+	events := &events{gathered: to, log: log}
+	if err := process.Run(ctx, root, events, log, "go", append([]string{"test", "-json"}, arguments...)...); err != nil {
+		return err
 	}
-	return events.cells(), events.err
+	return events.err
 }
 
 // events reads what go test -json writes, line by line.
 type events struct {
-	gathered
+	*gathered
 
 	log  io.Writer
 	rest []byte // of a line that has not ended

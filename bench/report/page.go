@@ -177,7 +177,7 @@ func (p *page) runs(name string) (string, error) {
 	}
 	fewest, most := 0, 0
 	for _, c := range t.Cells {
-		if c.Runs > 0 && c.Metric != boundMetric {
+		if c.Runs > 0 && !strings.HasPrefix(c.Metric, boundMetric) {
 			most = max(most, c.Runs)
 			if fewest == 0 || c.Runs < fewest {
 				fewest = c.Runs

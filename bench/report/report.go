@@ -40,6 +40,12 @@ func Render(root string, tables map[string]*result.Table) error {
 	return nil
 }
 
+// Try renders everything and writes nothing: to see that what was measured can be shown.
+func Try(root string, tables map[string]*result.Table) error {
+	_, err := render(root, tables)
+	return err
+}
+
 // Check returns an error that names the files below root that are not what Render would write.
 func Check(root string, tables map[string]*result.Table) error {
 	files, err := render(root, tables)

@@ -202,7 +202,7 @@ func TestHundredPeersDoNotStampede(t *testing.T) {
 				what := pick(name == "crash", "crash, connections break", "`"+name+"`") + ", 99 followers"
 				logTimes(t, what, times, 0)
 				figure.Report(t, what, "refused claims", "1", refused...)
-				figure.Report(t, what, "refused claims that are allowed", "1", mostRefused)
+				figure.Report(t, what, figure.BoundMetric+" of refused claims", "1", mostRefused)
 				t.Logf("%-44s %5d times: %.1f writes refused on average, %v at most", what, len(refused), sum/float64(len(refused)), refused[len(refused)-1])
 				assert.LessOrEqual(t, refused[len(refused)-1], mostRefused)
 			})
