@@ -75,7 +75,7 @@ func (o Options) compare(ctx context.Context, both []*revision, out, log io.Writ
 			}
 		}
 	}
-	arguments := []string{"-C", filepath.Join(o.Root, "tools"), "tool", "benchstat"}
+	arguments := []string{"-C", "tools", "tool", "benchstat"}
 	for _, r := range both {
 		if err := r.write(); err != nil {
 			return err

@@ -108,7 +108,8 @@ func temporary(t *testing.T) string {
 func TestTwoRevisionsAreComparedByBenchstat(t *testing.T) {
 	root, temporary := repository(t), temporary(t)
 	var out bytes.Buffer
-	require.NoError(t, Run(t.Context(), Options{Root: root, Count: 2, Time: "10x", Seeds: 3}, &out, io.Discard))
+	t.Chdir(filepath.Join(root, "internal"))
+	require.NoError(t, Run(t.Context(), Options{Root: "..", Count: 2, Time: "10x", Seeds: 3}, &out, io.Discard))
 	text := out.String()
 	assert.Contains(t, text, "HEAD^ has no benchmark of the record: there is nothing to compare with.\n")
 	assert.Contains(t, text, "HEAD^ has no measurement of the simulation's speed: there is nothing to compare with.\n")
