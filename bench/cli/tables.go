@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -33,6 +34,9 @@ var sideBySide = []struct {
 	{"etcd", "etcd's concurrency.Election, in real time", "TestEtcdElectsAnotherLeader", 200},
 	{"crosscheck", "The store in memory beside versitygw", "TestTheStoreInMemoryIsAskedAsOftenAsARealOne", 240},
 }
+
+// errSkipped is that a server that is needed is not there.
+var errSkipped = errors.New("not measured, because a server is not installed (go test -v ./measure says which)")
 
 // quickRuns are enough to see that everything works.
 const quickRuns = 2
@@ -85,6 +89,9 @@ func measureSideBySide(ctx context.Context, root, name, test string, runs int, l
 		"-args", fmt.Sprint("-runs=", runs), "-out="+out)
 	if err != nil {
 		return nil, fmt.Errorf("measure %s: %w", name, err)
+	}
+	if _, err := os.Stat(out); errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("%s: %w", name, errSkipped)
 	}
 	return result.Read(out)
 }

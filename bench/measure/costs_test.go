@@ -13,7 +13,7 @@ import (
 )
 
 func TestAnElectorOfAThousandTakesOneGoroutine(t *testing.T) {
-	table := newSheet(t, "costs", "What an elector costs")
+	table := newSheet(t, "costs")
 	for _, c := range contender.All() {
 		progress("%s: 1 elector", c.Name)
 		// Each run has an elector that comes and goes. What the program makes once is made in those that do not count.

@@ -22,7 +22,7 @@ import (
 const agreement = 0.05
 
 func TestTheStoreInMemoryIsAskedAsOftenAsARealOne(t *testing.T) {
-	table := newSheet(t, "crosscheck", "The store in memory beside versitygw")
+	table := newSheet(t, "crosscheck")
 	server := s3server.Start(t)
 	_, err := server.Client().CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(arena.Bucket)})
 	require.NoError(t, err)

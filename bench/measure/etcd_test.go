@@ -17,7 +17,7 @@ import (
 const etcdSideBySide = 50
 
 func TestEtcdElectsAnotherLeader(t *testing.T) {
-	table := newSheet(t, "etcd", "etcd's concurrency.Election, in real time")
+	table := newSheet(t, "etcd")
 	endpoints, version := startEtcd(t)
 	table.Modules["etcd"] = version
 	s := contender.Defaults()

@@ -17,7 +17,7 @@ const gapMetric = "time without a leader"
 const eachBubble = 10
 
 func TestAnotherLeadsWithinTheBounds(t *testing.T) {
-	table := newSheet(t, "gaps", "Time without a leader")
+	table := newSheet(t, "gaps")
 	for _, c := range contender.All() {
 		for _, e := range Events() {
 			progress("%s: %s", c.Name, e.Name)

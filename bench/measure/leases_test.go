@@ -14,7 +14,7 @@ import (
 
 func TestFailoverIsInProportionToTheLease(t *testing.T) {
 	const metric = "time without a leader after a crash"
-	table := newSheet(t, "leases", "Failover against the length of the lease")
+	table := newSheet(t, "leases")
 	leases := []time.Duration{time.Second, 2 * time.Second, 3 * time.Second, 5 * time.Second, 10 * time.Second, 15 * time.Second, 30 * time.Second, time.Minute}
 	for _, lease := range leases {
 		s := contender.Defaults().WithLease(lease)

@@ -32,9 +32,9 @@ type sheet struct {
 	mu sync.Mutex
 }
 
-func newSheet(t *testing.T, name, title string) *sheet {
+func newSheet(t *testing.T, name string) *sheet {
 	t.Helper()
-	s := &sheet{Table: NewTable(name, title)}
+	s := &sheet{Table: NewTable(name)}
 	s.Quick = *runs < published
 	began := time.Now()
 	t.Cleanup(func() {

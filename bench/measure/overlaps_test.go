@@ -19,7 +19,7 @@ const (
 )
 
 func TestS3lectNeverHasTwoLeadersWhereItsAssumptionsHold(t *testing.T) {
-	table := newSheet(t, "overlaps", "Two leaders at once")
+	table := newSheet(t, "overlaps")
 	for _, c := range contender.All() {
 		for _, f := range arena.Faults() {
 			if !Fits(c, f) {

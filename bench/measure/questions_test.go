@@ -15,7 +15,7 @@ import (
 )
 
 func TestALeaderThatIsAskedSaysYes(t *testing.T) {
-	table := newSheet(t, "isleader", "IsLeader")
+	table := newSheet(t, "isleader")
 	clock := func() bool { return !time.Now().IsZero() }
 	measureQuestion(table, "time.Now", clock)
 	for _, c := range contender.All() {

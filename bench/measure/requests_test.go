@@ -14,7 +14,7 @@ import (
 
 func TestASteadyS3lectWritesOncePerRenewalAndInPeerModeFollowersHardlyRead(t *testing.T) {
 	const window = 10 * time.Minute
-	table := newSheet(t, "requests", "Requests and dollars per month")
+	table := newSheet(t, "requests")
 	for _, c := range contender.All() {
 		for _, followers := range []int{4, 20, 100} {
 			progress("%s: %d followers", c.Name, followers)

@@ -11,9 +11,9 @@ import (
 )
 
 // NewTable returns a table without figures, with what can be known of this machine and build.
-func NewTable(name, title string) *result.Table {
+func NewTable(name string) *result.Table {
 	t := &result.Table{
-		Name: name, Title: title, Command: "make -C bench " + name, Began: time.Now().UTC().Truncate(time.Second),
+		Name: name, Command: "make -C bench measure TABLES=" + name, Began: time.Now().UTC().Truncate(time.Second),
 		Machine: result.Machine(), Go: runtime.Version(), Modules: map[string]string{},
 	}
 	info, ok := debug.ReadBuildInfo()

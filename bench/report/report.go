@@ -88,6 +88,7 @@ func ReadAll(directory string) (map[string]*result.Table, error) {
 // render returns the contents of all files, by their names below root.
 func render(root string, tables map[string]*result.Table) (map[string][]byte, error) {
 	files := map[string][]byte{}
+	tables = beside(tables)
 	for _, c := range charts {
 		table, known := tables[c.table]
 		if !known {
