@@ -13,8 +13,9 @@ import (
 
 const (
 	overlapRuns    = "runs with two leaders"
-	overlapTotal   = "two leaders, total"
-	overlapLongest = "two leaders, longest"
+	overlapTotal   = "two leaders, total" // over all runs
+	overlapEach    = "two leaders, in each run"
+	overlapLongest = "two leaders, longest" // without a break
 	ledShare       = "share of time with a leader"
 )
 
@@ -59,12 +60,15 @@ func tabulate(table *sheet, c contender.Contender, f arena.Fault, seen []arena.V
 		cell.Metric, cell.Unit = metric, unit
 		table.add(cell.Summarize(values))
 	}
-	n := float64(count)
-	table.add(result.Cell{
-		Contender: c.Name, Case: f.Name, Metric: overlapRuns, Unit: "1", Runs: len(seen), Note: cell.Note,
-		Min: n, Median: n, P99: n, Max: n,
-	})
-	add(overlapTotal, "s", two)
+	// Of all runs there is one figure.
+	all := func(metric, unit string, v float64) {
+		cell.Metric, cell.Unit = metric, unit
+		cell.Runs, cell.Min, cell.Median, cell.P99, cell.Max = len(seen), v, v, v, v
+		table.add(cell)
+	}
+	all(overlapRuns, "1", float64(count))
+	all(overlapTotal, "s", sum.Seconds())
+	add(overlapEach, "s", two)
 	add(overlapLongest, "s", longest)
 	add(ledShare, "1", led)
 	return sum

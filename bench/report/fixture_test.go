@@ -41,19 +41,24 @@ func fixture() map[string]*result.Table {
 			total.Metric, total.Unit, total.Median = "two leaders, total", "s", c.Median*1.7
 			longest := total
 			longest.Metric = "two leaders, longest"
-			overlaps = append(overlaps, c, total, longest)
+			each, led := total, c
+			each.Metric, led.Metric = "two leaders, in each run", "share of time with a leader"
+			overlaps = append(overlaps, c, total, longest, each, led)
 		}
 		for _, followers := range []float64{4, 20, 100} {
 			caseName := fmt.Sprintf("%.0f followers", followers)
 			requests = append(requests,
 				result.Cell{Contender: contender, Case: caseName, Metric: "requests per month", Unit: "1", X: followers}.Summarize([]float64{of * 1e5 * followers}),
+				result.Cell{Contender: contender, Case: caseName, Metric: "reads per month", Unit: "1", X: followers}.Summarize([]float64{of * 9e4 * followers}),
+				result.Cell{Contender: contender, Case: caseName, Metric: "writes per month", Unit: "1", X: followers}.Summarize([]float64{of * 1e4 * followers}),
 				result.Cell{Contender: contender, Case: caseName, Metric: "dollars per month", Unit: "$", X: followers}.Summarize([]float64{of * followers / 10}))
 		}
 		for _, caseName := range []string{"1 elector", "1,000 electors"} {
 			costs = append(costs,
 				result.Cell{Contender: contender, Case: caseName, Metric: "heap", Unit: "B"}.Summarize([]float64{8000 * of}),
+				result.Cell{Contender: contender, Case: caseName, Metric: "stacks", Unit: "B"}.Summarize([]float64{2000 * of}),
 				result.Cell{Contender: contender, Case: caseName, Metric: "goroutines", Unit: "1"}.Summarize([]float64{of}),
-				result.Cell{Contender: contender, Case: caseName, Metric: "CPU per minute", Unit: "s"}.Summarize([]float64{0.001 * of}))
+				result.Cell{Contender: contender, Case: caseName, Metric: "processor time per minute", Unit: "s"}.Summarize([]float64{0.001 * of}))
 		}
 		for j, cores := range []string{"1 core", "2 cores"} {
 			isleader = append(isleader, result.Cell{Contender: contender, Case: cores, Metric: "IsLeader", Unit: "ns"}.Summarize([]float64{50 * of / float64(j+1)}))

@@ -78,9 +78,9 @@ func digits(value float64) string {
 
 func dollars(value float64) string {
 	if value > 0 && value < 0.01 {
-		return "under 0.01 $"
+		return "under $0.01"
 	}
-	return grouped(strconv.FormatFloat(value, 'f', 2, 64)) + " $"
+	return "$" + grouped(strconv.FormatFloat(value, 'f', 2, 64))
 }
 
 // grouped puts a comma between each three digits of the whole part.

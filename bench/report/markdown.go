@@ -113,8 +113,8 @@ func labels(all []line) (headings []string, label func(line) []string) {
 }
 
 // distribution is a table of one metric: a row for each contender and case, and the columns that are named, of min,
-// median, p99, max, runs and bound.
-func (p *page) distribution(name, metric, columns string) (string, error) {
+// median, p99, max, runs and bound. Rows in which nothing ever was more than zero are left out if it is to be "nonzero".
+func (p *page) distribution(name, metric, columns string, options ...string) (string, error) {
 	t, err := p.table(name)
 	if err != nil {
 		return "", err
@@ -130,6 +130,9 @@ func (p *page) distribution(name, metric, columns string) (string, error) {
 	}
 	m.add(heading...)
 	for _, l := range all {
+		if c, _ := t.Find(l.contender, l.caseName, metric); c.Max == 0 && slices.Contains(options, "nonzero") {
+			continue
+		}
 		row := label(l)
 		for column := range strings.FieldsSeq(columns) {
 			cell, found := t.Find(l.contender, l.caseName, metric)
