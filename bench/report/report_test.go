@@ -96,7 +96,7 @@ func TestWhatStandsBetweenMarksIsReplacedAndNothingElse(t *testing.T) {
 	assert.True(t, strings.HasPrefix(readme, "before\n<!-- measured: side-by-side -->\n![") && strings.HasSuffix(readme, "\n<!-- end -->\nafter\n"), readme)
 	assert.NotContains(t, readme, "old")
 	assert.Contains(t, readme, "| client-go | 360 of 3,200 | 12.0 s, 20.0 s | 12.0 s, 21.0 s |")
-	assert.Contains(t, read(t, root, "docs/operations.md"), "| without peers | 400,000: 0.40 $ |")
+	assert.Contains(t, read(t, root, "docs/operations.md"), "| without peers | 400,000: $0.40 |")
 	require.NoError(t, Check(root, fixture()))
 	require.NoError(t, Render(root, fixture()))
 	assert.Equal(t, readme, read(t, root, "README.md"), "rendered again")
