@@ -43,7 +43,7 @@ func bound(c contender.Contender, e Event) time.Duration {
 	case c.Name == "s3lect, peer mode" && e.Name == "crash":
 		return lease + trips
 	case c.Name == "s3lect, peer mode": // a leader that falls silent is noticed when the long poll is given up
-		return lease + frequent + lease/5 + trips
+		return lease + frequent*105/100 + lease/5 + trips
 	case c.Name == "s3lect, equal intervals" && graceful:
 		return frequent + trips
 	case c.Name == "s3lect, equal intervals":
