@@ -87,6 +87,7 @@ func (b bars) plot(p panel, limit float64) *plot.Plot {
 	if limit == 0 {
 		out.X.Max = 1
 	}
+	out.X.Tick.Marker = linear{}
 	out.Y.Min, out.Y.Max = 0, float64(p.rows())
 	out.Y.Tick.Length = 0
 	out.Y.Tick.Marker = p

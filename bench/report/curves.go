@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"image/color"
-	"math"
 	"slices"
 
 	"gonum.org/v1/plot"
@@ -39,12 +38,13 @@ func drawRequests(t *result.Table, metric string) ([]byte, error) {
 	return drawCurves(p, t, metric, func(c result.Cell) float64 { return c.Median })
 }
 
-// drawLeases shows failover against the length of the lease, and what theory allows.
+// drawLeases shows failover against the length of the lease, and what theory allows, both axes logarithmic.
 func drawLeases(t *result.Table) ([]byte, error) {
 	const metric = "time without a leader after a crash"
 	p := newPlot("From the crash of a leader to the next one")
 	p.X.Label.Text, p.Y.Label.Text = "lease, s", "time without a leader, median, s"
-	p.X.Min, p.Y.Min = 0, 0
+	p.X.Scale, p.Y.Scale = plot.LogScale{}, plot.LogScale{}
+	p.Y.Tick.Marker = decades{}
 	return drawCurves(p, t, metric, func(c result.Cell) float64 { return c.Median })
 }
 
@@ -83,9 +83,7 @@ func drawCurves(p *plot.Plot, t *result.Table, metric string, value func(result.
 	}
 	slices.SortFunc(at, func(a, b plot.Tick) int { return cmp.Compare(a.Value, b.Value) })
 	p.X.Tick.Marker = plot.ConstantTicks(slices.Compact(at))
-	if _, log := p.Y.Scale.(plot.LogScale); log {
-		p.Y.Min, p.Y.Max = math.Pow(10, math.Floor(math.Log10(p.Y.Min))), math.Pow(10, math.Ceil(math.Log10(p.Y.Max)))
-	}
+	p.Y.Min, p.Y.Max = rounded(p.Y.Min, p.Y.Max)
 	return picture(curvesHeight, func(c draw.Canvas) error {
 		place := legend.Rectangle(c)
 		side := place.Max.X - place.Min.X + 8
@@ -104,33 +102,6 @@ func curve(t *result.Table, contender, metric string, value func(result.Cell) fl
 	}
 	slices.SortFunc(points, func(a, b plotter.XY) int { return cmp.Compare(a.X, b.X) })
 	return points
-}
-
-// decades are ticks at powers of ten, and unnamed ones between.
-type decades struct{}
-
-// Ticks implements plot.Ticker.
-func (decades) Ticks(from, to float64) (ticks []plot.Tick) {
-	for power := math.Floor(math.Log10(from)); power <= math.Ceil(math.Log10(to)); power++ {
-		for n := range 9 {
-			tick := plot.Tick{Value: float64(n+1) * math.Pow(10, power)}
-			if n == 0 {
-				tick.Label = plain(tick.Value)
-			}
-			if tick.Value >= from*0.999 && tick.Value <= to*1.001 {
-				ticks = append(ticks, tick)
-			}
-		}
-	}
-	return ticks
-}
-
-// plain writes a power of ten.
-func plain(value float64) string {
-	if value >= 1 {
-		return grouped(fmt.Sprintf("%.0f", value))
-	}
-	return fmt.Sprintf("%.*f", int(math.Round(-math.Log10(value))), value)
 }
 
 // horizontals are lines at the named ticks of the vertical axis.

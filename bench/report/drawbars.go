@@ -28,7 +28,7 @@ func drawCosts(t *result.Table) ([]byte, error) {
 	for _, c := range t.Cells {
 		b.series = appendNew(b.series, c.Case)
 	}
-	for _, metric := range []string{"heap", "processor time per minute", "goroutines"} {
+	for _, metric := range []string{"heap", "stacks", "processor time per minute", "goroutines"} {
 		if p := groupedByCase(t, metric, metric, b.series); len(p.groups) > 0 {
 			b.panels = append(b.panels, p)
 		}

@@ -32,7 +32,7 @@ func drawOverlaps(t *result.Table) ([]byte, error) {
 	label := ink(draw.XRight, black)
 	left := vg.Length(0)
 	for _, fault := range faults {
-		left = max(left, label.Width(fault)+8)
+		left = max(left, label.Width(fault+star(t, fault))+8)
 	}
 	column := (width - 20 - left) / vg.Length(len(contenders))
 	names := make([][]string, len(contenders))
@@ -54,7 +54,7 @@ func drawOverlaps(t *result.Table) ([]byte, error) {
 		}
 		for row, fault := range faults {
 			y := c.Max.Y - head - rowHeight*(vg.Length(row)+0.5)
-			c.FillText(label, vg.Point{X: c.Min.X + left - 6, Y: y}, fault)
+			c.FillText(label, vg.Point{X: c.Min.X + left - 6, Y: y}, fault+star(t, fault))
 			for i, contender := range contenders {
 				x := c.Min.X + left + column*vg.Length(i)
 				fill, text, letters := field(t, contender, fault)
@@ -62,9 +62,19 @@ func drawOverlaps(t *result.Table) ([]byte, error) {
 				c.FillText(ink(draw.XCenter, letters), vg.Point{X: x + column/2, Y: y}, text)
 			}
 		}
-		overlapsLegend(c, c.Min.X+left, c.Min.Y+legend/2-4)
+		overlapsLegend(c, c.Min.X, c.Min.Y+legend/2-4)
 		return nil
 	})
+}
+
+// star marks a fault of which there is something to know, such as that it was assumed not to happen. The table says what.
+func star(t *result.Table, fault string) string {
+	for _, c := range t.Cells {
+		if c.Metric == overlapsMetric && c.Case == fault && c.Runs > 0 && c.Note != "" {
+			return " *"
+		}
+	}
+	return ""
 }
 
 // field is how a fault's effect on a contender is shown.
@@ -104,6 +114,7 @@ func overlapsLegend(c draw.Canvas, x, y vg.Length) {
 	}{
 		{never, "in none of them"}, {rarely, "in few"}, {between(rarely, always, 0.5), "in a quarter"}, {always, "in all"},
 		{unasked, "– cannot be done to it"},
+		{color.White, "* see the table"},
 	} {
 		box(&c, e.fill, x, y-5, x+16, y+5)
 		c.FillText(style, vg.Point{X: x + 20, Y: y}, e.text)

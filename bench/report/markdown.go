@@ -134,8 +134,11 @@ func (p *page) distribution(name, metric, columns string, options ...string) (st
 			continue
 		}
 		row := label(l)
-		for column := range strings.FieldsSeq(columns) {
+		for i, column := range strings.Fields(columns) {
 			cell, found := t.Find(l.contender, l.caseName, metric)
+			if i > 0 && cell.Runs > 0 {
+				cell.Note = "" // once in a row
+			}
 			if column == boundMetric {
 				cell, found = t.Find(l.contender, l.caseName, boundMetric)
 			}
@@ -177,11 +180,14 @@ func (p *page) grid(name string, shown ...string) (string, error) {
 			var texts []string
 			for i, metric := range metrics {
 				cell, found := t.Find(contender, caseName, metric)
+				if i > 0 {
+					cell.Note = "" // once in a field
+				}
 				text, err := m.show(cell, found, statistics[i])
 				if err != nil {
 					return "", err
 				}
-				texts = append(texts, text)
+				texts = append(texts, pickString(found, text, "–"))
 			}
 			row = append(row, strings.Join(slices.Compact(texts), " / ")) // a dash, or 0, but once
 		}

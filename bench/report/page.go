@@ -128,15 +128,16 @@ func (p *page) contenders(table string) (all []string, err error) {
 	return all, nil
 }
 
-// share says in how many of its runs something has happened to a contender, over all cases.
-func (p *page) share(table, contender, metric string) (string, error) {
+// share says in how many of its runs something has happened to a contender, over all cases without a note; or over those
+// with one if noted.
+func (p *page) share(table, contender, metric string, noted bool) (string, error) {
 	t, err := p.table(table)
 	if err != nil {
 		return "", err
 	}
 	happened, runs := 0.0, 0
 	for _, c := range t.Cells {
-		if c.Metric == metric && c.Contender == contender {
+		if c.Metric == metric && c.Contender == contender && noted == (c.Note != "") {
 			happened += c.Median
 			runs += c.Runs
 		}
@@ -162,6 +163,8 @@ func statistic(c result.Cell, column string) (string, error) {
 		return amount(float64(c.Runs), "1"), nil
 	case "most": // whatever of it is the largest
 		return amount(max(c.Median, c.Max), c.Unit), nil
+	case "percent": // of the median, which is a share
+		return percent(c.Median), nil
 	case "share": // of a count of runs
 		return amount(c.Median, "1") + " of " + amount(float64(c.Runs), "1"), nil
 	default:

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"gonum.org/v1/plot"
 
 	"github.com/seed-6dc909bb/s3lect/bench/result"
 )
@@ -95,7 +96,7 @@ func TestWhatStandsBetweenMarksIsReplacedAndNothingElse(t *testing.T) {
 	readme := read(t, root, "README.md")
 	assert.True(t, strings.HasPrefix(readme, "before\n<!-- measured: side-by-side -->\n![") && strings.HasSuffix(readme, "\n<!-- end -->\nafter\n"), readme)
 	assert.NotContains(t, readme, "old")
-	assert.Contains(t, readme, "| client-go | 360 of 3,200 | 12.0 s, 20.0 s | 12.0 s, 21.0 s |")
+	assert.Contains(t, readme, "| client-go | 315 of 3,000 | 45 of 200 | 12.0 s, 20.0 s | 12.0 s, 21.0 s |")
 	assert.Contains(t, read(t, root, "docs/operations.md"), "| without peers | 400,000: $0.40 |")
 	require.NoError(t, Check(root, fixture()))
 	require.NoError(t, Render(root, fixture()))
@@ -166,6 +167,29 @@ func TestWhatCannotBeMeasuredIsADashWithTheReason(t *testing.T) {
 	page := string(files["docs/performance.md"])
 	assert.Contains(t, page, "| frozen leader | litestream | –<sup>1</sup> | –<sup>1</sup> | –<sup>1</sup> | –<sup>1</sup> |\n")
 	assert.Contains(t, page, "\n<sup>1</sup> it ends by itself\n")
+	assert.Contains(t, page, "| fault 15, which may hang | 0 of 200<sup>2</sup> |", "what is to be known of a figure is said, too")
+	assert.Contains(t, string(files[chartsDir+"/overlaps.svg"]), "fault 15, which may hang *")
+}
+
+func TestAxesHaveRoundNumbers(t *testing.T) {
+	labels := func(ticker plot.Ticker, from, to float64) (all []string) {
+		for _, tick := range ticker.Ticks(from, to) {
+			if tick.Label != "" {
+				all = append(all, tick.Label)
+			}
+		}
+		return all
+	}
+	assert.Equal(t, []string{"0", "5", "10", "15", "20", "25"}, labels(linear{}, 0, 28.7))
+	assert.Equal(t, []string{"0", "0.2", "0.4", "0.6", "0.8", "1", "1.2"}, labels(linear{}, 0, 1.3))
+	assert.Equal(t, []string{"0", "1,000", "2,000", "3,000"}, labels(linear{}, 0, 3999))
+	assert.Equal(t, []string{"0.5", "1", "2", "5", "10", "20", "50", "100"}, labels(decades{}, 0.5, 100))
+	assert.Equal(t, []string{"100", "1,000", "10,000", "100,000"}, labels(decades{}, 50, 100000))
+	for _, c := range [][4]float64{{0.8, 61, 0.5, 100}, {5, 20, 5, 20}, {2.1, 4.9, 2, 5}, {150, 51000, 100, 100000}} {
+		lower, upper := rounded(c[0], c[1])
+		assert.InDelta(t, c[2], lower, 1e-9, c)
+		assert.InDelta(t, c[3], upper, 1e-6, c)
+	}
 }
 
 func TestFigureThatIsNotThereIsAnError(t *testing.T) {
