@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"time"
 
 	"github.com/benbjohnson/litestream"
 	lease "github.com/benbjohnson/litestream/s3"
@@ -32,9 +31,8 @@ type litestreamCandidate struct {
 	leaser   *lease.Leaser
 	settings Settings
 
-	mu     sync.Mutex
-	held   *litestream.Lease
-	offset time.Duration // of the wall clock when the lease was given its end
+	mu   sync.Mutex
+	held *litestream.Lease
 }
 
 func newLitestream(n *arena.Node, s Settings) *litestreamCandidate {
@@ -45,17 +43,11 @@ func newLitestream(n *arena.Node, s Settings) *litestreamCandidate {
 	return &litestreamCandidate{node: n, leaser: l, settings: s}
 }
 
-// Leads is IsExpired by a clock that has been set meanwhile, or has not.
+// Leads is IsExpired. A wall clock that has been set meanwhile makes no difference to it: the end of a lease that was
+// acquired here has a reading of the monotonic clock.
 func (c *litestreamCandidate) Leads() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.held == nil {
-		return false
-	}
-	if set := c.node.Offset() - c.offset; set != 0 {
-		return time.Now().Add(set).Before(c.held.ExpiresAt)
-	}
-	return !c.held.IsExpired()
+	held := c.lease()
+	return held != nil && !held.IsExpired()
 }
 
 func (c *litestreamCandidate) lease() *litestream.Lease {
@@ -67,7 +59,7 @@ func (c *litestreamCandidate) lease() *litestream.Lease {
 func (c *litestreamCandidate) holds(l *litestream.Lease) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.held, c.offset = l, c.node.Offset()
+	c.held = l
 }
 
 // Start contests.
