@@ -79,7 +79,8 @@ func (e *Etcd) contest(ctx context.Context) error {
 		Endpoints: e.endpoints, Logger: zap.NewNop(),
 		DialOptions: []grpc.DialOption{
 			grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) { return e.line.Dial(ctx, address) }),
-			grpc.WithUnaryInterceptor(e.countCall), grpc.WithStreamInterceptor(e.countMessages),
+			// Chained: others would take the place of the client's own, which repeat what may be repeated.
+			grpc.WithChainUnaryInterceptor(e.countCall), grpc.WithChainStreamInterceptor(e.countMessages),
 		},
 	})
 	if err != nil {
@@ -128,7 +129,10 @@ func (e *Etcd) countCall(ctx context.Context, method string, req, reply any, cc 
 
 func (e *Etcd) countMessages(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, streamer grpc.Streamer, options ...grpc.CallOption) (grpc.ClientStream, error) {
 	s, err := streamer(ctx, desc, cc, method, options...)
-	return countedStream{s, e.sent}, err
+	if err != nil {
+		return nil, err
+	}
+	return countedStream{s, e.sent}, nil
 }
 
 // countedStream counts what is sent: each message of a stream asks for something.

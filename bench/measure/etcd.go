@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -44,15 +45,7 @@ const etcdTick = 5 * time.Millisecond
 func EtcdGaps(endpoints []string, s contender.Settings, event EtcdEvent, random *rand.Rand) (EtcdGap, error) {
 	var sent atomic.Int64
 	var candidates []*contender.Etcd
-	gone := map[*contender.Etcd]bool{}
-	defer func() {
-		for _, c := range candidates {
-			c.Line().Open()
-			if !gone[c] {
-				c.Stop()
-			}
-		}
-	}()
+	defer func() { stopEtcd(candidates) }()
 	for i := range 5 {
 		c := contender.NewEtcd(endpoints, fmt.Sprint("node-", i), s, &sent)
 		if err := c.Start(); err != nil {
@@ -67,10 +60,6 @@ func EtcdGaps(endpoints []string, s contender.Settings, event EtcdEvent, random 
 	time.Sleep(s.Lease/3 + time.Duration(random.Int64N(int64(s.Lease/3)))) // anywhere between two renewals
 	began := time.Now()
 	restore := event.strike(leader)
-	gone[leader] = restore == nil
-	if event.Name == "crash" {
-		defer leader.Stop()
-	}
 	next, err := etcdLeader(candidates, leader, 10*s.Lease)
 	if err != nil {
 		return EtcdGap{}, err
@@ -101,15 +90,21 @@ func etcdLeader(candidates []*contender.Etcd, other *contender.Etcd, patience ti
 	return nil, errors.New("etcd: nobody has become leader")
 }
 
+// stopEtcd ends all of them, those that have ended already included, and waits for that.
+func stopEtcd(candidates []*contender.Etcd) {
+	var all sync.WaitGroup
+	for _, c := range candidates {
+		c.Line().Open()
+		all.Go(c.Stop)
+	}
+	all.Wait()
+}
+
 // EtcdRequests counts those of one leader and some followers, in real time, for so long.
 func EtcdRequests(endpoints []string, s contender.Settings, followers int, window time.Duration) (int, error) {
 	var sent atomic.Int64
 	var candidates []*contender.Etcd
-	defer func() {
-		for _, c := range candidates {
-			go c.Stop()
-		}
-	}()
+	defer func() { stopEtcd(candidates) }()
 	for i := range 1 + followers {
 		c := contender.NewEtcd(endpoints, fmt.Sprint("node-", i), s, &sent)
 		if err := c.Start(); err != nil {

@@ -40,8 +40,8 @@ func TestEtcdElectsAnotherLeader(t *testing.T) {
 	etcdRequests(t, table, endpoints, s)
 }
 
-// etcdRequests counts what an hour of an election asks of etcd. It does not depend on chance, so that one window of
-// each size counts.
+// etcdRequests counts what four leases of an election ask of etcd. It does not depend on chance, so that one window with
+// each number of followers counts.
 func etcdRequests(t *testing.T, table *sheet, endpoints []string, s contender.Settings) {
 	t.Helper()
 	for _, followers := range []int{4, 20, 100} {
