@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"math/rand/v2"
 	"sync/atomic"
 	"time"
 
@@ -53,7 +55,10 @@ type clientGoCandidate struct {
 
 func newClientGo(n *arena.Node, s Settings, releases bool) *clientGoCandidate {
 	// Kubernetes' client does not repeat what may have been carried out, either.
-	return &clientGoCandidate{lock: &objectLock{client: n.S3WithoutRetries(), node: n, key: s.Key, patience: n.Local(s.Lease * 5 / 15)}, settings: s, releases: releases, node: n}
+	lock := &objectLock{client: n.S3WithoutRetries(), node: n, settings: s, patience: n.Local(s.Lease * 5 / 15)}
+	// Those of Kubernetes are a name and a random part, too, so that a restarted process is not taken for its predecessor.
+	lock.identity = fmt.Sprintf("%s_%x", n.Name(), rand.Uint64()) //nolint:gosec // unique, not secret
+	return &clientGoCandidate{lock: lock, settings: s, releases: releases, node: n}
 }
 
 func (c *clientGoCandidate) Leads() bool { return c.leads.Load() }
@@ -95,7 +100,8 @@ func (c *clientGoCandidate) run(ctx context.Context) {
 type objectLock struct {
 	client   *s3.Client
 	node     *arena.Node
-	key      string
+	settings Settings
+	identity string
 	patience time.Duration // with a request, as NewFromKubeconfig sets it
 	etag     string        // of what was last read or written; the elector calls one method at a time
 }
@@ -105,9 +111,9 @@ var resource = schema.GroupResource{Resource: "object"}
 func (l *objectLock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, l.patience)
 	defer cancel()
-	out, err := l.client.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(arena.Bucket), Key: &l.key})
+	out, err := l.client.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(arena.Bucket), Key: &l.settings.Key})
 	if err != nil {
-		return nil, nil, translated(err, l.key)
+		return nil, nil, translated(err, l.settings.Key)
 	}
 	defer out.Body.Close() //nolint:errcheck // read to its end
 	data, err := io.ReadAll(out.Body)
@@ -118,8 +124,8 @@ func (l *objectLock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecor
 	if err := json.Unmarshal(data, record); err != nil {
 		return nil, nil, fmt.Errorf("read the record: %w", err)
 	}
-	// Durations in the record count on the reader's clock. They are whole seconds.
-	record.LeaseDurationSeconds = int(l.node.Local(time.Duration(record.LeaseDurationSeconds) * time.Second).Seconds())
+	// Durations in the record count on the reader's clock. They are whole seconds; rounded up, a reader rather waits longer.
+	record.LeaseDurationSeconds = int(math.Ceil(l.node.Local(time.Duration(record.LeaseDurationSeconds) * time.Second).Seconds()))
 	l.etag = aws.ToString(out.ETag)
 	return record, data, nil
 }
@@ -133,24 +139,27 @@ func (l *objectLock) Update(ctx context.Context, record resourcelock.LeaderElect
 }
 
 func (l *objectLock) put(ctx context.Context, record resourcelock.LeaderElectionRecord, in *s3.PutObjectInput) error {
+	if record.HolderIdentity != "" { // it has put down its lease as measured by this node's clock
+		record.LeaseDurationSeconds = int(l.settings.Lease.Seconds())
+	}
 	data, err := json.Marshal(record)
 	if err != nil {
 		return fmt.Errorf("write the record: %w", err)
 	}
-	in.Bucket, in.Key, in.Body = aws.String(arena.Bucket), &l.key, bytes.NewReader(data)
+	in.Bucket, in.Key, in.Body = aws.String(arena.Bucket), &l.settings.Key, bytes.NewReader(data)
 	ctx, cancel := context.WithTimeout(ctx, l.patience)
 	defer cancel()
 	out, err := l.client.PutObject(ctx, in)
 	if err != nil {
-		return translated(err, l.key)
+		return translated(err, l.settings.Key)
 	}
 	l.etag = aws.ToString(out.ETag)
 	return nil
 }
 
 func (l *objectLock) RecordEvent(string) {}
-func (l *objectLock) Identity() string   { return l.node.Name() }
-func (l *objectLock) Describe() string   { return l.key }
+func (l *objectLock) Identity() string   { return l.identity }
+func (l *objectLock) Describe() string   { return l.settings.Key }
 
 // translated gives S3's errors the types that Kubernetes' would have.
 func translated(err error, key string) error {
