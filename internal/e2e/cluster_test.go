@@ -79,7 +79,7 @@ func newCluster(t *testing.T, s setup) *cluster {
 		// A program with the race detector sleeps for a second when it exits, unless told not to.
 		env: append(append(os.Environ(), back.env...), "GORACE=atexit_sleep_ms=0"),
 	}
-	c.binary = buildCommand(t, c.dir)
+	c.binary = buildCommand(t)
 
 	for _, id := range s.ids {
 		proxy := newProxy(t, back.host)

@@ -33,6 +33,7 @@ func TestOneLeaderAtATimeThoughPeersAsk(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a minute")
 	}
+	t.Parallel()
 	c := newPeerCluster(t, quick...)
 	c.awaitLeader(0, bound)
 	c.awaitFollowers(4, bound)
@@ -123,6 +124,7 @@ func TestHandoffsOfPeersTakeNoWaiting(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute")
 	}
+	t.Parallel()
 	const (
 		between = 2 * time.Second
 		most    = time.Second // well below, and enough for a busy machine

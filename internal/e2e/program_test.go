@@ -6,19 +6,31 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 )
 
-// buildCommand builds s3lect into a directory.
-func buildCommand(t *testing.T, dir string) (binary string) {
+// built is the directory that s3lect has been built into, and what that has come to.
+var built struct {
+	once sync.Once
+	dir  string
+	said []byte
+	err  error
+}
+
+// buildCommand builds s3lect, once for all tests.
+func buildCommand(t *testing.T) (binary string) {
 	t.Helper()
-	binary = filepath.Join(dir, "s3lect")
-	output, err := exec.Command("go", "build", "-o", binary, "github.com/seed-6dc909bb/s3lect/cmd/s3lect").CombinedOutput()
-	require.NoError(t, err, "%s", output)
-	return binary
+	built.once.Do(func() {
+		if built.dir, built.err = os.MkdirTemp("", "s3lect-"); built.err == nil { //nolint:usetesting // it outlives the test
+			built.said, built.err = exec.Command("go", "build", "-o", built.dir, "github.com/seed-6dc909bb/s3lect/cmd/s3lect").CombinedOutput()
+		}
+	})
+	require.NoError(t, built.err, "%s", built.said)
+	return filepath.Join(built.dir, "s3lect")
 }
 
 // program is a process that can be killed, and started again.

@@ -27,7 +27,8 @@ func TestAtMostOneIsToldThatItHasWonWhileServersAndStorageFail(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute")
 	}
-	binary := buildCommand(t, t.TempDir())
+	t.Parallel()
+	binary := buildCommand(t)
 	for name, open := range roundsStores {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel() // to each other: most of the time is spent on waiting
