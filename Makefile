@@ -17,6 +17,7 @@ GO ?= go
 # What can be set on the command line, as in `make sim SEEDS=500`. Six runs are the fewest from
 # which benchstat estimates an error.
 SEEDS       ?= 10000
+EACH        ?= 100
 START       ?= 1
 SEED        ?=
 SIMTIMEOUT  ?= 3h
@@ -79,12 +80,13 @@ race: .tools/versitygw ## Run all tests COUNT times with the race detector
 
 # A run that matches no test passes, hence the look at the list of tests first.
 .PHONY: sim
-sim: ## Simulate SEEDS schedules of faults from START on, or replay SEED with its log
-	@$(GO) test -list '^TestMixedSchedule$$' ./internal/sim | grep '^TestMixedSchedule$$' >/dev/null || \
-		{ echo "internal/sim has no TestMixedSchedule"; exit 1; }
+sim: ## Simulate SEEDS schedules of all faults from START on, and EACH of one kind alone; or replay SEED with its log
+	@for name in TestMixedSchedule TestEachFaultAlone; do \
+		$(GO) test -list "^$$name\$$" ./internal/sim | grep "^$$name\$$" >/dev/null || { echo "internal/sim has no $$name"; exit 1; }; \
+	done
 ifeq ($(SEED),)
-	$(GO) test -run '^TestMixedSchedule$$' -count=1 -timeout=$(SIMTIMEOUT) $(TESTFLAGS) ./internal/sim \
-		-args -sim.seeds=$(SEEDS) -sim.start=$(START)
+	$(GO) test -run '^(TestMixedSchedule|TestEachFaultAlone)$$' -count=1 -timeout=$(SIMTIMEOUT) $(TESTFLAGS) ./internal/sim \
+		-args -sim.seeds=$(SEEDS) -sim.each=$(EACH) -sim.start=$(START)
 else
 	$(GO) test -run '^TestMixedSchedule$$' -count=1 -timeout=$(SIMTIMEOUT) -v $(TESTFLAGS) ./internal/sim \
 		-args -sim.seed=$(SEED)
