@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/seed-6dc909bb/s3lect/bench/compare"
+	"github.com/seed-6dc909bb/s3lect/bench/internal/process"
 	"github.com/seed-6dc909bb/s3lect/bench/report"
 	"github.com/seed-6dc909bb/s3lect/bench/result"
 )
@@ -129,8 +130,8 @@ func measure(cmd *cobra.Command, names []string, quick bool) error {
 		cmd.PrintErrf("[%d of %d] %s: %s\n", i+1, len(wanted), t.name, t.title)
 		began := time.Now()
 		found, err := t.measure(cmd.Context(), root, quick, cmd.ErrOrStderr())
-		if errors.Is(err, errSkipped) {
-			cmd.PrintErrf("%v; what is kept of it stays as it is\n", err)
+		if errors.Is(err, process.ErrNotInstalled) {
+			cmd.PrintErrf("left as it was: %v\n", err)
 			continue
 		}
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 
@@ -23,16 +24,17 @@ type table struct {
 // sideBySide are the tables that contenders share, each measured by one test of package measure.
 var sideBySide = []struct {
 	name, title, test string
-	runs              int // of each figure; never less than 200
+	runs              int    // of each figure; never less than 200
+	program           string // that is needed, and may be missing
 }{
-	{"overlaps", "Two leaders at once under each fault", "TestS3lectNeverHasTwoLeadersWhereItsAssumptionsHold", 200},
-	{"gaps", "Time without a leader", "TestAnotherLeadsWithinTheBounds", 1000},
-	{"leases", "Failover against the length of the lease", "TestFailoverIsInProportionToTheLease", 200},
-	{"requests", "Requests and dollars per month", "TestASteadyS3lectWritesOncePerRenewalAndInPeerModeFollowersHardlyRead", 200},
-	{"costs", "What an elector costs", "TestAnElectorOfAThousandTakesOneGoroutine", 200},
-	{"isleader", "Asking whether one leads", "TestALeaderThatIsAskedSaysYes", 200},
-	{"etcd", "etcd's concurrency.Election, in real time", "TestEtcdElectsAnotherLeader", 200},
-	{"crosscheck", "The store in memory beside versitygw", "TestTheStoreInMemoryIsAskedAsOftenAsARealOne", 240},
+	{"overlaps", "Two leaders at once under each fault", "TestS3lectNeverHasTwoLeadersWhereItsAssumptionsHold", 200, ""},
+	{"gaps", "Time without a leader", "TestAnotherLeadsWithinTheBounds", 1000, ""},
+	{"leases", "Failover against the length of the lease", "TestFailoverIsInProportionToTheLease", 200, ""},
+	{"requests", "Requests and dollars per month", "TestASteadyS3lectWritesOncePerRenewalAndInPeerModeFollowersHardlyRead", 200, ""},
+	{"costs", "What an elector costs", "TestAnElectorOfAThousandTakesOneGoroutine", 200, ""},
+	{"isleader", "Asking whether one leads", "TestALeaderThatIsAskedSaysYes", 200, ""},
+	{"etcd", "etcd's concurrency.Election, in real time", "TestEtcdElectsAnotherLeader", 200, "etcd"},
+	{"crosscheck", "The store in memory beside versitygw", "TestTheStoreInMemoryIsAskedAsOftenAsARealOne", 240, ""},
 }
 
 // errSkipped is that a server that is needed is not there.
@@ -46,6 +48,9 @@ func tables() []table {
 	var all []table
 	for _, s := range sideBySide {
 		all = append(all, table{s.name, s.title, func(ctx context.Context, root string, quick bool, log io.Writer) (*result.Table, error) {
+			if _, err := exec.LookPath(s.program); s.program != "" && err != nil {
+				return nil, fmt.Errorf("measure %s: %w: %s", s.name, process.ErrNotInstalled, s.program)
+			}
 			runs := s.runs
 			if quick {
 				runs = quickRuns

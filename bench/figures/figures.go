@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os/exec"
 	"slices"
 	"strings"
 	"time"
@@ -58,6 +59,9 @@ func (s Source) Collect(ctx context.Context, root string, quick bool, log io.Wri
 	t.Go = version
 	for _, p := range s.programs {
 		version, err := p.version(ctx, root, log)
+		if errors.Is(err, exec.ErrNotFound) {
+			return nil, fmt.Errorf("measure %s: %w: %s", s.Name, process.ErrNotInstalled, p.name)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("measure %s: find the version of %s: %w", s.Name, p.name, err)
 		}

@@ -40,7 +40,7 @@ func newSheet(t *testing.T, name string) *sheet {
 	t.Cleanup(func() {
 		s.Took = time.Since(began)
 		s.log(t)
-		if *out != "" && !t.Failed() {
+		if *out != "" && !t.Failed() && !t.Skipped() {
 			require.NoError(t, s.Write(*out))
 		}
 	})

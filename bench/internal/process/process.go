@@ -3,12 +3,16 @@ package process
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os/exec"
 	"strings"
 	"time"
 )
+
+// ErrNotInstalled says that a measurement could not be made here, since it needs a program that may be missing.
+var ErrNotInstalled = errors.New("what it needs is not installed")
 
 // Grace is how long programs have to end after they were asked to, before they are killed.
 const Grace = 10 * time.Second
