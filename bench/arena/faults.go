@@ -27,6 +27,8 @@ const (
 type Fault struct {
 	Name string
 	Need Need
+	// Parts are what parts of it need; a contender that has not got that is spared them.
+	Parts []Need
 	// Assumption, if not empty, is what s3lect assumes not to happen.
 	Assumption string
 	// Leases are those of the members; nil if they all have the same.
@@ -74,6 +76,7 @@ func Faults() []Fault {
 func together(all []Fault) Fault {
 	return Fault{
 		Name:   "all at once, but deletions",
+		Parts:  []Need{Statuses, ETags, Rates, Offsets},
 		Leases: otherLease,
 		weather: func(l time.Duration) weather {
 			return weather{

@@ -1,6 +1,7 @@
 package measure
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -52,10 +53,7 @@ func tabulate(table *sheet, c contender.Contender, f arena.Fault, seen []arena.V
 		two, longest = append(two, v.Two.Seconds()), append(longest, v.Longest.Seconds())
 		led = append(led, v.Led.Seconds()/v.Watched.Seconds())
 	}
-	cell := result.Cell{Contender: c.Name, Case: f.Name}
-	if f.Assumption != "" {
-		cell.Note = "s3lect assumes that " + f.Assumption
-	}
+	cell := result.Cell{Contender: c.Name, Case: f.Name, Note: remark(c, f)}
 	add := func(metric, unit string, values []float64) {
 		cell.Metric, cell.Unit = metric, unit
 		table.add(cell.Summarize(values))
@@ -72,6 +70,36 @@ func tabulate(table *sheet, c contender.Contender, f arena.Fault, seen []arena.V
 	add(overlapLongest, "s", longest)
 	add(ledShare, "1", led)
 	return sum
+}
+
+// remark is what to know about the figures of a contender under a fault.
+func remark(c contender.Contender, f arena.Fault) string {
+	if f.Assumption != "" {
+		return "s3lect assumes that " + f.Assumption
+	}
+	var reasons []string
+	for _, n := range Spared(c, f) {
+		reasons = append(reasons, unfit(n))
+	}
+	if len(reasons) > 0 {
+		return "spared some of it: " + strings.Join(reasons, "; ")
+	}
+	return ""
+}
+
+func TestAContenderThatIsSparedPartOfAFaultIsReportedSo(t *testing.T) {
+	faults := arena.Faults()
+	all := faults[len(faults)-1]
+	for _, c := range contender.All() {
+		if isOurs(c) {
+			assert.Empty(t, remark(c, all), c.Name)
+		}
+		for _, f := range faults {
+			if f.Need != arena.Nothing && !Fits(c, f) {
+				assert.Contains(t, remark(c, all), unfit(f.Need), "%s: %s is not in it", c.Name, f.Name)
+			}
+		}
+	}
 }
 
 // unfit says why a fault is not applied.
