@@ -335,3 +335,22 @@ func TestPeersAreHeardUnlessSomethingStandsBetween(t *testing.T) {
 		assert.Less(t, time.Since(began), 2*time.Second)
 	})
 }
+
+func TestAPeerThatEndsBeforeItAnswersBreaksTheConnection(t *testing.T) {
+	in(t, func(t *testing.T, a *Arena, n *Node) {
+		other := a.Nodes()[1]
+		other.Serve(http.NotFoundHandler())
+		other.Freeze() // so that the question has arrived when it ends
+		time.AfterFunc(time.Second, func() {
+			other.Serve(nil)
+			other.Thaw()
+		})
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+other.Addr()+"/", http.NoBody)
+		require.NoError(t, err)
+		res, err := n.Env().PeerTransport.RoundTrip(req)
+		if err == nil {
+			_ = res.Body.Close()
+		}
+		require.ErrorIs(t, err, errReset)
+	})
+}

@@ -58,7 +58,7 @@ func (a *asker) RoundTrip(req *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
-// answer is what the node answers, which it does not do while it is frozen; nil if it dies over that.
+// answer is what the node answers, which it does not do while it is frozen; nil if it ends over that.
 func (n *Node) answer(req *http.Request) *http.Response {
 	if !n.cross() {
 		return nil
@@ -66,6 +66,9 @@ func (n *Node) answer(req *http.Request) *http.Response {
 	n.mu.Lock()
 	handler := n.handler
 	n.mu.Unlock()
+	if handler == nil { // it has ended meanwhile
+		return nil
+	}
 	recorder := httptest.NewRecorder()
 	handler.ServeHTTP(recorder, req)
 	if !n.cross() {
