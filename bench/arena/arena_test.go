@@ -41,14 +41,12 @@ func toys(t *testing.T) (a *Arena, nodes []*Node, candidates []*toy) {
 	return a, nodes, candidates
 }
 
-// in runs f in a bubble with an arena of two nodes.
-func in(t *testing.T, f func(t *testing.T, a *Arena, n *Node)) {
+// two makes an arena of two nodes, and returns the first one. It is closed with the bubble.
+func two(t *testing.T) (*Arena, *Node) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		a, nodes, _ := toys(t)
-		defer a.Close()
-		f(t, a, nodes[0])
-	})
+	a, nodes, _ := toys(t)
+	t.Cleanup(a.Close)
+	return a, nodes[0]
 }
 
 func put(ctx context.Context, n *Node, body, etag string) (string, error) {
@@ -70,7 +68,7 @@ func get(ctx context.Context, n *Node) (body, etag string, err error) {
 	if err != nil {
 		return "", "", err
 	}
-	defer o.Body.Close() //nolint:errcheck // read to its end
+	defer o.Body.Close()
 	data, err := io.ReadAll(o.Body)
 	return string(data), aws.ToString(o.ETag), err
 }
@@ -84,7 +82,8 @@ func code(err error) string {
 }
 
 func TestABucketHeedsConditions(t *testing.T) {
-	in(t, func(t *testing.T, a *Arena, n *Node) {
+	synctest.Test(t, func(t *testing.T) {
+		a, n := two(t)
 		_, _, err := get(t.Context(), n)
 		assert.Equal(t, "NoSuchKey", code(err))
 		first, err := put(t.Context(), n, "one", "")
@@ -103,7 +102,8 @@ func TestABucketHeedsConditions(t *testing.T) {
 }
 
 func TestABucketDeletesOnlyTheVersionThatIsMeant(t *testing.T) {
-	in(t, func(t *testing.T, a *Arena, n *Node) {
+	synctest.Test(t, func(t *testing.T) {
+		_, n := two(t)
 		etag, err := put(t.Context(), n, "one", "")
 		require.NoError(t, err)
 		remove := func(etag string) error {
@@ -118,7 +118,8 @@ func TestABucketDeletesOnlyTheVersionThatIsMeant(t *testing.T) {
 }
 
 func TestRequestsTakeAsLongAsTheOptionsSay(t *testing.T) {
-	in(t, func(t *testing.T, a *Arena, n *Node) {
+	synctest.Test(t, func(t *testing.T) {
+		_, n := two(t)
 		for range 50 {
 			began := time.Now()
 			_, _, _ = get(t.Context(), n)
@@ -143,7 +144,8 @@ func TestWeather(t *testing.T) {
 		{name: "what is throttled is not carried out", weather: weather{throttled: 1}, code: []string{"SlowDown", "TooManyRequests"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			in(t, func(t *testing.T, a *Arena, n *Node) {
+			synctest.Test(t, func(t *testing.T) {
+				a, n := two(t)
 				a.setWeather(c.weather)
 				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 				defer cancel()
@@ -164,7 +166,8 @@ func TestWeather(t *testing.T) {
 }
 
 func TestATornReadHasTheETagOfOneVersionAndTheBodyOfAnother(t *testing.T) {
-	in(t, func(t *testing.T, a *Arena, n *Node) {
+	synctest.Test(t, func(t *testing.T) {
+		a, n := two(t)
 		first, err := put(t.Context(), n, "one", "")
 		require.NoError(t, err)
 		a.setWeather(weather{torn: 1})
@@ -184,7 +187,8 @@ func TestATornReadHasTheETagOfOneVersionAndTheBodyOfAnother(t *testing.T) {
 }
 
 func TestACutWayBreaksOrHangs(t *testing.T) {
-	in(t, func(t *testing.T, a *Arena, n *Node) {
+	synctest.Test(t, func(t *testing.T) {
+		_, n := two(t)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		n.CutOff(false, false)
@@ -203,7 +207,8 @@ func TestACutWayBreaksOrHangs(t *testing.T) {
 }
 
 func TestAFrozenProcessHearsNothingEvenWhenItsContextEnds(t *testing.T) {
-	in(t, func(t *testing.T, a *Arena, n *Node) {
+	synctest.Test(t, func(t *testing.T) {
+		_, n := two(t)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		n.Freeze()
@@ -216,7 +221,8 @@ func TestAFrozenProcessHearsNothingEvenWhenItsContextEnds(t *testing.T) {
 }
 
 func TestADeadProcessAsksNothing(t *testing.T) {
-	in(t, func(t *testing.T, a *Arena, n *Node) {
+	synctest.Test(t, func(t *testing.T) {
+		a, n := two(t)
 		n.Crash()
 		_, err := put(t.Context(), n, "one", "")
 		require.ErrorIs(t, err, errDead)
@@ -269,7 +275,8 @@ func TestAProcessThatWakesUpIsAskedBeforeItHearsAnything(t *testing.T) {
 }
 
 func TestANodesClocksRunAtItsRate(t *testing.T) {
-	in(t, func(t *testing.T, a *Arena, n *Node) {
+	synctest.Test(t, func(t *testing.T) {
+		_, n := two(t)
 		n.rate = 1.05
 		e := n.Env()
 		before := e.Now()
@@ -288,21 +295,24 @@ func TestANodesClocksRunAtItsRate(t *testing.T) {
 }
 
 func TestAKeyOfRedisExpires(t *testing.T) {
-	in(t, func(t *testing.T, a *Arena, n *Node) {
-		var value string
-		var there bool
-		look := func(k Keys) { value, there = k.Get("key") }
-		require.NoError(t, n.Redis(t.Context(), true, func(k Keys) { k.Set("key", "mine", time.Minute) }))
-		require.NoError(t, n.Redis(t.Context(), false, look))
-		assert.Equal(t, "mine", value)
+	synctest.Test(t, func(t *testing.T) {
+		_, n := two(t)
+		_, err := Redis(t.Context(), n, true, func(k Keys) any { k.Set("key", "mine", time.Minute); return nil })
+		require.NoError(t, err)
+		look := func() string {
+			value, err := Redis(t.Context(), n, false, func(k Keys) string { value, _ := k.Get("key"); return value })
+			require.NoError(t, err)
+			return value
+		}
+		assert.Equal(t, "mine", look())
 		time.Sleep(time.Minute)
-		require.NoError(t, n.Redis(t.Context(), false, look))
-		assert.False(t, there)
+		assert.Empty(t, look())
 	})
 }
 
 func TestPeersAreHeardUnlessSomethingStandsBetween(t *testing.T) {
-	in(t, func(t *testing.T, a *Arena, n *Node) {
+	synctest.Test(t, func(t *testing.T) {
+		a, n := two(t)
 		other := a.Nodes()[1]
 		ask := func() (int, error) {
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
@@ -337,7 +347,8 @@ func TestPeersAreHeardUnlessSomethingStandsBetween(t *testing.T) {
 }
 
 func TestAPeerThatEndsBeforeItAnswersBreaksTheConnection(t *testing.T) {
-	in(t, func(t *testing.T, a *Arena, n *Node) {
+	synctest.Test(t, func(t *testing.T) {
+		a, n := two(t)
 		other := a.Nodes()[1]
 		other.Serve(http.NotFoundHandler())
 		other.Freeze() // so that the question has arrived when it ends

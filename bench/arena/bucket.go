@@ -175,7 +175,7 @@ func forward(ctx context.Context, server http.RoundTripper, req *http.Request, b
 	if err != nil {
 		return answer{}
 	}
-	defer res.Body.Close() //nolint:errcheck // read to its end
+	defer res.Body.Close()
 	data, err := io.ReadAll(res.Body)
 	if err != nil {
 		return answer{}

@@ -33,7 +33,7 @@ func (a *asker) RoundTrip(req *http.Request) (*http.Response, error) {
 	if n.way(to) == open {
 		asking, cancel := context.WithCancel(ctx)
 		defer cancel()
-		n.arena.under.Go(func() { answered <- to.answer(req.WithContext(asking)) })
+		n.arena.under.Go(func() { answered <- to.answer(req.WithContext(asking)) }) //nolint:bodyclose // it is in memory
 	}
 	var res *http.Response
 	select {

@@ -45,20 +45,19 @@ func (k Keys) TTL(key string) time.Duration {
 // Delete removes a key.
 func (k Keys) Delete(key string) { delete(k.keys, key) }
 
-// Redis has the arena's Redis carry out one step, a command or a script.
-func (n *Node) Redis(ctx context.Context, write bool, step func(Keys)) error {
-	_, err := send(ctx, n, request[struct{}]{
+// Redis has the arena's Redis carry out one step, a command or a script, for a process of the node. A step can be carried out after its
+// caller has given up; what it finds comes back with it.
+func Redis[T any](ctx context.Context, n *Node, write bool, step func(Keys) T) (T, error) {
+	return send(ctx, n, request[T]{
 		write: write,
-		serve: func(context.Context, time.Duration) struct{} {
+		serve: func(context.Context, time.Duration) T {
 			r := n.arena.redis
 			r.mu.Lock()
 			defer r.mu.Unlock()
-			step(Keys{r.keys})
-			return struct{}{}
+			return step(Keys{r.keys})
 		},
-		refused: func(struct{}) bool { return false },
+		refused: func(T) bool { return false },
 	})
-	return err
 }
 
 // remove deletes everything.

@@ -30,8 +30,7 @@ func clientGo() Contender {
 		Name: "client-go", Module: "k8s.io/client-go", Store: S3, Can: []arena.Need{arena.Statuses, arena.ETags, arena.Rates, arena.Offsets},
 		About: "tools/leaderelection with a resource lock on the object, its ETag in the place of the resource version; RenewDeadline and RetryPeriod " +
 			"in Kubernetes' proportions to the lease (10 s and 2 s to 15 s). Leads: between OnStartedLeading and OnStoppedLeading.",
-		New:   func(n *arena.Node, s Settings) (arena.Candidate, error) { return newClientGo(n, s, false), nil },
-		Asked: func(c arena.Candidate) func() bool { return c.(*clientGoCandidate).elector.Load().IsLeader },
+		New: func(n *arena.Node, s Settings) (arena.Candidate, error) { return newClientGo(n, s, false), nil },
 	}
 }
 
@@ -60,6 +59,9 @@ func newClientGo(n *arena.Node, s Settings, releases bool) *clientGoCandidate {
 	lock.identity = fmt.Sprintf("%s_%x", n.Name(), rand.Uint64()) //nolint:gosec // unique, not secret
 	return &clientGoCandidate{lock: lock, settings: s, releases: releases, node: n}
 }
+
+// Question is the elector's IsLeader.
+func (c *clientGoCandidate) Question() func() bool { return c.elector.Load().IsLeader }
 
 func (c *clientGoCandidate) Leads() bool { return c.leads.Load() }
 
@@ -115,7 +117,7 @@ func (l *objectLock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecor
 	if err != nil {
 		return nil, nil, translated(err, l.settings.Key)
 	}
-	defer out.Body.Close() //nolint:errcheck // read to its end
+	defer out.Body.Close()
 	data, err := io.ReadAll(out.Body)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read the record: %w", err)

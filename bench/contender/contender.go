@@ -43,8 +43,12 @@ type Contender struct {
 	// Can lists what faults may need of it.
 	Can []arena.Need
 	New func(*arena.Node, Settings) (arena.Candidate, error)
-	// Asked returns what a program asks at every decision, as the leader: for the benchmark of it.
-	Asked func(leader arena.Candidate) func() bool
+}
+
+// Asked is a candidate whose library answers a question that programs ask at every decision.
+type Asked interface {
+	// Question returns the question, for the time in which the candidate leads.
+	Question() func() bool
 }
 
 // Store is what a contender keeps its record in.

@@ -17,10 +17,6 @@ func litestreamLeaser() Contender {
 		About: "s3.Leaser, a lease that its caller acquires, renews and releases: here a third of a lease apart, and while it is contested, too. " +
 			"Leads: from AcquireLease until IsExpired, or until a renewal says that it is lost.",
 		New: func(n *arena.Node, s Settings) (arena.Candidate, error) { return newLitestream(n, s), nil },
-		Asked: func(c arena.Candidate) func() bool {
-			held := c.(*litestreamCandidate).lease()
-			return func() bool { return !held.IsExpired() }
-		},
 	}
 }
 
@@ -41,6 +37,12 @@ func newLitestream(n *arena.Node, s Settings) *litestreamCandidate {
 	l.SetClient(&offsetClient{n.S3(), n})
 	l.Bucket, l.Owner, l.TTL, l.Path = arena.Bucket, n.Name(), s.Lease, s.Key
 	return &litestreamCandidate{node: n, leaser: l, settings: s}
+}
+
+// Question is IsExpired of the lease that is held.
+func (c *litestreamCandidate) Question() func() bool {
+	held := c.lease()
+	return func() bool { return !held.IsExpired() }
 }
 
 // Leads is IsExpired. A wall clock that has been set meanwhile makes no difference to it: the end of a lease that was

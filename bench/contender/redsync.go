@@ -17,10 +17,6 @@ func redsyncMutex() Contender {
 		About: "A mutex on one Redis, tried and extended a third of its expiry apart. Leads: from Lock until Until, " +
 			"or until Extend says that it is taken.",
 		New: func(n *arena.Node, s Settings) (arena.Candidate, error) { return newRedsync(n, s), nil },
-		Asked: func(c arena.Candidate) func() bool {
-			mutex := c.(*redsyncCandidate).mutex
-			return func() bool { return time.Now().Before(mutex.Until()) }
-		},
 	}
 }
 
@@ -42,6 +38,11 @@ func newRedsync(n *arena.Node, s Settings) *redsyncCandidate {
 		node: n, settings: s,
 		mutex: redsync.New(keys{n}).NewMutex(s.Key, redsync.WithExpiry(expiry), redsync.WithTries(1)),
 	}
+}
+
+// Question compares the clock with Until, as redsync's documentation asks for.
+func (c *redsyncCandidate) Question() func() bool {
+	return func() bool { return time.Now().Before(c.mutex.Until()) }
 }
 
 func (c *redsyncCandidate) Leads() bool {

@@ -3,6 +3,7 @@ package contender
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/go-redsync/redsync/v4/redis"
@@ -28,63 +29,72 @@ type conn struct {
 	node *arena.Node
 }
 
-func (c conn) Get(name string) (value string, err error) {
-	err = c.node.Redis(c.ctx, false, func(k arena.Keys) { value, _ = k.Get(name) })
-	return value, err
+func (c conn) Get(name string) (string, error) {
+	return arena.Redis(c.ctx, c.node, false, func(k arena.Keys) string {
+		value, _ := k.Get(name)
+		return value
+	})
 }
 
 // SetNX is SET NX PX. The time to live counts on the server's clock.
-func (c conn) SetNX(name, value string, expiry time.Duration) (set bool, err error) {
-	err = c.node.Redis(c.ctx, true, func(k arena.Keys) {
-		if _, exists := k.Get(name); !exists {
-			k.Set(name, value, c.node.Shown(expiry))
-			set = true
+func (c conn) SetNX(name, value string, expiry time.Duration) (bool, error) {
+	return arena.Redis(c.ctx, c.node, true, func(k arena.Keys) bool {
+		if _, exists := k.Get(name); exists {
+			return false
 		}
+		k.Set(name, value, c.node.Shown(expiry))
+		return true
 	})
-	return set && err == nil, err
 }
 
+// Eval runs the scripts that redsync has, as Redis would.
 func (c conn) Eval(script *redis.Script, keysAndArgs ...any) (any, error) {
-	name, value := keysAndArgs[0].(string), keysAndArgs[1].(string)
-	var result int64
-	var step func(arena.Keys)
+	name, value := fmt.Sprint(keysAndArgs[0]), fmt.Sprint(keysAndArgs[1])
 	switch script.Hash {
 	case releaseScript:
-		step = func(k arena.Keys) {
-			switch now, exists := k.Get(name); {
-			case !exists:
-				result = -1
-			case now == value:
-				k.Delete(name)
-				result = 1
-			}
-		}
+		return arena.Redis(c.ctx, c.node, true, func(k arena.Keys) int64 { return release(k, name, value) })
 	case extendScript:
-		ttl := time.Duration(keysAndArgs[2].(int)) * time.Millisecond
-		step = func(k arena.Keys) {
-			if now, _ := k.Get(name); now == value {
-				k.Set(name, value, c.node.Shown(ttl))
-				result = 1
-			}
+		milliseconds, err := strconv.Atoi(fmt.Sprint(keysAndArgs[2]))
+		if err != nil {
+			return nil, fmt.Errorf("redsync extends by %v: %w", keysAndArgs[2], err)
 		}
+		ttl := c.node.Shown(time.Duration(milliseconds) * time.Millisecond)
+		return arena.Redis(c.ctx, c.node, true, func(k arena.Keys) int64 { return extend(k, name, value, ttl) })
 	default:
 		return nil, fmt.Errorf("redsync runs a script that the arena's Redis does not know: %s", script.Src)
 	}
-	if err := c.node.Redis(c.ctx, true, step); err != nil {
-		return nil, err
-	}
-	return result, nil
 }
 
-func (c conn) PTTL(name string) (left time.Duration, err error) {
-	err = c.node.Redis(c.ctx, false, func(k arena.Keys) { left = k.TTL(name) })
-	return left, err
+func release(k arena.Keys, name, value string) int64 {
+	switch now, exists := k.Get(name); {
+	case !exists:
+		return -1
+	case now != value:
+		return 0
+	default:
+		k.Delete(name)
+		return 1
+	}
+}
+
+func extend(k arena.Keys, name, value string, ttl time.Duration) int64 {
+	if now, _ := k.Get(name); now != value {
+		return 0
+	}
+	k.Set(name, value, ttl)
+	return 1
+}
+
+func (c conn) PTTL(name string) (time.Duration, error) {
+	return arena.Redis(c.ctx, c.node, false, func(k arena.Keys) time.Duration { return k.TTL(name) })
 }
 
 func (c conn) Set(name, value string) (bool, error) {
 	const forever = 1000 * time.Hour
-	err := c.node.Redis(c.ctx, true, func(k arena.Keys) { k.Set(name, value, forever) })
-	return err == nil, err
+	return arena.Redis(c.ctx, c.node, true, func(k arena.Keys) bool {
+		k.Set(name, value, forever)
+		return true
+	})
 }
 
 func (c conn) ScriptLoad(*redis.Script) error { return nil }

@@ -20,7 +20,6 @@ func s3lectDefaults() Contender {
 		New: func(n *arena.Node, s Settings) (arena.Candidate, error) {
 			return newS3lect(n, s, max(s.Renew, 2*s.Lease), false)
 		},
-		Asked: func(c arena.Candidate) func() bool { return c.(*s3lectCandidate).elector.IsLeader },
 	}
 }
 
@@ -78,5 +77,8 @@ func (c *s3lectCandidate) Stop() {
 	_ = c.elector.Stop()
 	c.node.Serve(nil)
 }
+
+// Question is IsLeader.
+func (c *s3lectCandidate) Question() func() bool { return c.elector.IsLeader }
 
 func (c *s3lectCandidate) Leads() bool { return c.elector.IsLeader() }

@@ -100,7 +100,7 @@ func (d *Day) Total() (sum arena.Counts) {
 // election is one of five nodes, in which something happens in the middle of each window.
 func election(c contender.Contender, schedule Schedule, number int, o arena.Options) (*Day, error) {
 	day, mu := &Day{}, sync.Mutex{}
-	o.Seed = uint64(number) + 1 //nolint:gosec // not negative
+	o.Seed = uint64(number) + 1
 	o.Seen = func(write bool, took time.Duration, _ bool) {
 		mu.Lock()
 		defer mu.Unlock()

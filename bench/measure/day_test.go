@@ -30,7 +30,7 @@ func TestTheStoreInMemoryIsAskedAsOftenAsARealOne(t *testing.T) {
 	if table.Quick {
 		schedule = Schedule{Elections: 12, Windows: 1, Window: 15 * time.Second}
 	}
-	connections := http.DefaultTransport.(*http.Transport).Clone()
+	connections := &http.Transport{}
 	connections.MaxIdleConnsPerHost = 5 * schedule.Elections
 	defer connections.CloseIdleConnections()
 
@@ -41,17 +41,17 @@ func TestTheStoreInMemoryIsAskedAsOftenAsARealOne(t *testing.T) {
 	progress("the same in memory")
 	fake, latencies := &Day{}, served.Latencies()
 	for _, day := range bubbles(t, schedule.Elections, func(seed uint64) (*Day, error) {
-		return FakeElection(c, schedule, int(seed)-1, latencies) //nolint:gosec // small
+		return FakeElection(c, schedule, int(seed)-1, latencies)
 	}) {
 		fake.add(day)
 	}
 	record(table, "versitygw", served)
 	record(table, "store in memory", fake)
 
-	compare := func(what string, inMemory, real float64) {
-		off := (inMemory - real) / real
+	compare := func(what string, inMemory, served float64) {
+		off := (inMemory - served) / served
 		table.add(result.Cell{Contender: "store in memory", Case: what, Metric: "difference", Unit: "%"}.Summarize([]float64{100 * off}))
-		assert.LessOrEqual(t, math.Abs(off), agreement, "%s: %g in memory, %g on versitygw", what, inMemory, real)
+		assert.LessOrEqual(t, math.Abs(off), agreement, "%s: %g in memory, %g on versitygw", what, inMemory, served)
 	}
 	a, b := fake.Total(), served.Total()
 	compare("reads", float64(a.Reads), float64(b.Reads))

@@ -29,7 +29,7 @@ func TestEtcdElectsAnotherLeader(t *testing.T) {
 		gaps, two := sideBySide(t, *runs, func(i int) (EtcdGap, error) {
 			own := s
 			own.Key = fmt.Sprintf("%s-%d", event.Name, i)
-			random := rand.New(rand.NewPCG(uint64(i), 1)) //nolint:gosec // reproducible, not secret; not negative
+			random := rand.New(rand.NewPCG(uint64(i), 1))
 			return EtcdGaps(endpoints, own, event, random)
 		})
 		cell := result.Cell{Contender: "etcd", Case: event.Name, Metric: gapMetric, Unit: "s", X: s.Lease.Seconds()}

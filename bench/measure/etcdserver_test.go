@@ -83,12 +83,15 @@ func awaitEtcd(t *testing.T, endpoints []string) {
 // freeAddresses are ports that were free a moment ago.
 func freeAddresses(t *testing.T, n int) []string {
 	t.Helper()
-	out := make([]string, n)
+	out, held := make([]string, n), make([]net.Listener, n) // all at once, or one would be found twice
 	for i := range out {
 		l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 		require.NoError(t, err)
-		defer l.Close() //nolint:errcheck // only its port is wanted; all are open until the last one is found
+		held[i] = l
 		out[i] = l.Addr().String()
+	}
+	for _, l := range held {
+		require.NoError(t, l.Close())
 	}
 	return out
 }

@@ -29,7 +29,10 @@ func TestFailoverIsInProportionToTheLease(t *testing.T) {
 			gaps := slices.Concat(bubbles(t, (*runs+eachBubble-1)/eachBubble, func(seed uint64) ([]time.Duration, error) {
 				return Gaps(c, s, Crash(), seed, min(eachBubble, *runs))
 			})...)
-			cell.Contender = c.Name
+			cell.Contender, cell.Note = c.Name, ""
+			if c.Module == "k8s.io/client-go" && lease < 2*time.Second {
+				cell.Note = "its records tell whole seconds, so that renewals within one are not seen, and the leader is replaced while it lives"
+			}
 			found := cell.Summarize(Seconds(gaps))
 			table.add(found)
 			if isOurs(c) {

@@ -80,7 +80,7 @@ func bubbles[T any](t *testing.T, n int, f func(seed uint64) (T, error)) []T {
 			for seed := next.Add(1); seed <= int64(n); seed = next.Add(1) {
 				t.Run(fmt.Sprint(seed), func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
-						v, err := f(uint64(seed)) //nolint:gosec // positive
+						v, err := f(uint64(seed))
 						if assert.NoError(t, err) {
 							found[seed-1] = v
 						}

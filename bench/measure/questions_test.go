@@ -23,9 +23,12 @@ func TestALeaderThatIsAskedSaysYes(t *testing.T) {
 		a, candidate, err := Leading(ctx, c, contender.Defaults())
 		cancel()
 		require.NoError(t, err, c.Name)
-		ask := c.Asked(candidate)
+		asked, ok := candidate.(contender.Asked)
+		require.True(t, ok, "%s has no Question", c.Name)
+		ask := asked.Question()
 		assert.True(t, ask(), c.Name)
 		measureQuestion(table, c.Name, ask)
+		candidate.Stop() // gracefully: what has crashed may go on trying for a while
 		a.Close()
 	}
 }

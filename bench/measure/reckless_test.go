@@ -83,7 +83,7 @@ func (r *reckless) read(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer out.Body.Close() //nolint:errcheck // read to its end
+	defer out.Body.Close()
 	return io.ReadAll(out.Body)
 }
 
