@@ -126,7 +126,7 @@ func (a *Arena) Close() {
 		n.Crash()
 	}
 	for _, n := range everybody {
-		n.runs.Wait()
+		n.AwaitEnd()
 	}
 	a.under.Wait()
 }

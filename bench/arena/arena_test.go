@@ -365,3 +365,33 @@ func TestAPeerThatEndsBeforeItAnswersBreaksTheConnection(t *testing.T) {
 		require.ErrorIs(t, err, errReset)
 	})
 }
+
+// clinging is a candidate whose Stop returns when it is allowed to.
+type clinging struct {
+	toy
+	release chan struct{}
+}
+
+func (c *clinging) Stop() { <-c.release }
+
+func TestACandidateThatDoesNotStopIsNamed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &clinging{release: make(chan struct{})}
+		a := New(Options{Seed: 1, Launch: func(*Node) (Candidate, error) { return c, nil }})
+		n := a.Add()
+		require.NoError(t, a.Launch(n))
+		go func() { // in whose bubble time goes on for ever
+			ticker := time.NewTicker(time.Second)
+			defer ticker.Stop()
+			for {
+				select {
+				case <-ticker.C:
+				case <-c.release:
+					return
+				}
+			}
+		}()
+		assert.PanicsWithValue(t, "node-0 has been stopped for an hour, and has not ended", a.Close)
+		close(c.release)
+	})
+}

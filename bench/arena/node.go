@@ -26,7 +26,6 @@ type Node struct {
 	name  string
 	addr  string
 	rate  float64 // of its clocks: 1.05 is five per cent fast. Set before anything runs
-	runs  sync.WaitGroup
 
 	clients                      sync.Once
 	client, clientWithoutRetries *s3.Client
@@ -67,7 +66,7 @@ func (n *Node) Run(c Candidate) error {
 	return c.Start()
 }
 
-// Stop ends the process gracefully. It returns at once; [Node.Ended] tells when it has ended.
+// Stop ends the process gracefully. It returns at once; [Node.AwaitEnd] waits for it.
 func (n *Node) Stop() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -81,18 +80,27 @@ func (n *Node) stop() {
 	}
 	n.stopping = true
 	candidates := n.candidates
-	n.runs.Go(func() {
+	go func() {
 		defer close(n.stopped)
 		var all sync.WaitGroup
 		for _, c := range candidates {
 			all.Go(c.Stop)
 		}
 		all.Wait()
-	})
+	}()
 }
 
-// Ended is closed when the process has ended.
-func (n *Node) Ended() <-chan struct{} { return n.stopped }
+// AwaitEnd waits until the process that was stopped or crashed has ended. It panics if that takes an hour: nothing can be
+// measured of a candidate whose Stop does not return.
+func (n *Node) AwaitEnd() {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	select {
+	case <-n.stopped:
+	case <-timer.C:
+		panic(n.name + " has been stopped for an hour, and has not ended")
+	}
+}
 
 // Crash ends the process without a word. What is left of it is cut off from the world.
 func (n *Node) Crash() {

@@ -55,7 +55,7 @@ func (f *field) leader() (*arena.Node, error) {
 			return leaders[0], nil
 		}
 	}
-	return nil, fmt.Errorf("%s: nobody led alone for %v", f.contender.Name, patience)
+	return nil, fmt.Errorf("%s: nobody led alone for %v; at last %d of %d nodes lead", f.contender.Name, patience, len(f.Leaders()), len(f.Nodes()))
 }
 
 // between draws a duration.

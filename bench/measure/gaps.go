@@ -22,7 +22,7 @@ func Events() []Event {
 		{"graceful stop", func(f *field, n *arena.Node) func() error {
 			n.Stop()
 			return func() error {
-				<-n.Ended()
+				n.AwaitEnd()
 				return f.Launch(n.Replace())
 			}
 		}},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -79,6 +80,10 @@ func bubbles[T any](t *testing.T, n int, f func(seed uint64) (T, error)) []T {
 		workers.Go(func() {
 			for seed := next.Add(1); seed <= int64(n); seed = next.Add(1) {
 				t.Run(fmt.Sprint(seed), func(t *testing.T) {
+					defer alarm(standstill, func() {
+						debug.SetTraceback("all")
+						panic(t.Name() + stands)
+					})()
 					synctest.Test(t, func(t *testing.T) {
 						v, err := f(uint64(seed))
 						if assert.NoError(t, err) {
@@ -94,6 +99,18 @@ func bubbles[T any](t *testing.T, n int, f func(seed uint64) (T, error)) []T {
 		t.FailNow()
 	}
 	return found
+}
+
+// standstill is in real time. No bubble takes nearly as long.
+const standstill = 10 * time.Minute
+
+const stands = " does not come to its end: either fake time stands still, since a goroutine waits for a mutex and not for something in " +
+	"the bubble (does a candidate hold one over a request?), or something goes on for ever, as a Stop that does not return"
+
+// alarm calls ring after d in real time, unless it is called off.
+func alarm(d time.Duration, ring func()) (callOff func()) {
+	timer := time.AfterFunc(d, ring)
+	return func() { timer.Stop() }
 }
 
 // isOurs reports whether it is this project's elector.
