@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 )
@@ -44,6 +45,9 @@ func (b *bucket) remove() {
 
 // serve answers a request. The body of a read is read torn later than its ETag.
 func (b *bucket) serve(a *Arena, method, key string, header http.Header, body []byte, torn time.Duration) answer {
+	if !strings.HasPrefix(key, "/"+Bucket+"/") {
+		return failure(http.StatusNotImplemented, "NotImplemented") // a list, which is not to look like an object that is missing
+	}
 	if method == http.MethodGet {
 		o, ok := b.look(key)
 		if !ok {

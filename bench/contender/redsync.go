@@ -3,7 +3,7 @@ package contender
 import (
 	"context"
 	"errors"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-redsync/redsync/v4"
@@ -26,9 +26,8 @@ type redsyncCandidate struct {
 	node     *arena.Node
 	settings Settings
 	mutex    *redsync.Mutex // only its own goroutine calls it
-
-	mu    sync.Mutex
-	until time.Time
+	// until is the mutex's Until, which may not be asked while it is extended.
+	until atomic.Pointer[time.Time]
 }
 
 func newRedsync(n *arena.Node, s Settings) *redsyncCandidate {
@@ -40,22 +39,15 @@ func newRedsync(n *arena.Node, s Settings) *redsyncCandidate {
 	}
 }
 
-// Question compares the clock with Until, as redsync's documentation asks for.
-func (c *redsyncCandidate) Question() func() bool {
-	return func() bool { return time.Now().Before(c.mutex.Until()) }
-}
+// Question compares the clock with Until, as redsync's documentation asks for. The mutex itself is not for concurrent use.
+func (c *redsyncCandidate) Question() func() bool { return c.Leads }
 
 func (c *redsyncCandidate) Leads() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return time.Now().Before(c.until)
+	until := c.until.Load()
+	return until != nil && time.Now().Before(*until)
 }
 
-func (c *redsyncCandidate) leadsUntil(t time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.until = t
-}
+func (c *redsyncCandidate) leadsUntil(t time.Time) { c.until.Store(&t) }
 
 // Start contests.
 func (c *redsyncCandidate) Start() error {
