@@ -75,11 +75,12 @@ func bubbles[T any](t *testing.T, n int, f func(seed uint64) (T, error)) []T {
 	t.Helper()
 	found := make([]T, n)
 	var next atomic.Int64
+	var failed atomic.Bool // of these, whatever has failed before
 	var workers sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		workers.Go(func() {
 			for seed := next.Add(1); seed <= int64(n); seed = next.Add(1) {
-				t.Run(fmt.Sprint(seed), func(t *testing.T) {
+				passed := t.Run(fmt.Sprint(seed), func(t *testing.T) {
 					defer alarm(standstill, func() {
 						debug.SetTraceback("all")
 						panic(t.Name() + stands)
@@ -91,11 +92,14 @@ func bubbles[T any](t *testing.T, n int, f func(seed uint64) (T, error)) []T {
 						}
 					})
 				})
+				if !passed {
+					failed.Store(true)
+				}
 			}
 		})
 	}
 	workers.Wait()
-	if t.Failed() {
+	if failed.Load() {
 		t.FailNow()
 	}
 	return found
