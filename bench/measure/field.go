@@ -5,6 +5,7 @@ package measure
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/seed-6dc909bb/s3lect/bench/arena"
@@ -35,10 +36,17 @@ func enter(c contender.Contender, s contender.Settings, nodes int, o arena.Optio
 	}
 	f.Arena = arena.New(o)
 	f.dice = f.Dice(3)
-	for range nodes {
+	// Anywhere in the interval, so that those that try in a fixed rhythm do not try one after another.
+	starts := make([]time.Duration, nodes)
+	for i := range starts {
+		starts[i] = f.between(0, s.Renew)
+	}
+	slices.Sort(starts)
+	began := time.Now()
+	for _, start := range starts {
 		n := f.Add()
 		fault.Prepare(n)
-		time.Sleep(time.Duration(f.dice.Int64N(int64(s.Renew)) / int64(nodes)))
+		time.Sleep(time.Until(began.Add(start)))
 		if err := f.Launch(n); err != nil {
 			f.Close()
 			return nil, err
@@ -56,6 +64,13 @@ func (f *field) leader() (*arena.Node, error) {
 		}
 	}
 	return nil, fmt.Errorf("%s: nobody led alone for %v; at last %d of %d nodes lead", f.contender.Name, patience, len(f.Leaders()), len(f.Nodes()))
+}
+
+// restart puts another process in the place of one that has ended, or crashes. It begins at any moment of an interval: one
+// that began when somebody else has just won would try in the rhythm of that leader, and always just when its lease ends.
+func (f *field) restart(n *arena.Node) error {
+	time.Sleep(f.between(0, f.settings.Renew))
+	return f.Launch(n.Replace())
 }
 
 // between draws a duration.

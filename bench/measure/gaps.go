@@ -23,7 +23,7 @@ func Events() []Event {
 			n.Stop()
 			return func() error {
 				n.AwaitEnd()
-				return f.Launch(n.Replace())
+				return f.restart(n)
 			}
 		}},
 		{"frozen leader", func(f *field, n *arena.Node) func() error {
@@ -41,7 +41,7 @@ func Events() []Event {
 func Crash() Event {
 	return Event{"crash", func(f *field, n *arena.Node) func() error {
 		n.Crash()
-		return func() error { return f.Launch(n.Replace()) }
+		return func() error { return f.restart(n) }
 	}}
 }
 
