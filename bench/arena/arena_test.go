@@ -118,7 +118,8 @@ func TestABucketDeletesOnlyTheVersionThatIsMeant(t *testing.T) {
 }
 
 func TestABucketSaysWhatItCannotDo(t *testing.T) {
-	in(t, func(t *testing.T, a *Arena, n *Node) {
+	synctest.Test(t, func(t *testing.T) {
+		_, n := two(t)
 		_, err := n.S3WithoutRetries().ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(Bucket)})
 		assert.Equal(t, "NotImplemented", code(err))
 	})
