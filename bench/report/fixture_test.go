@@ -9,7 +9,7 @@ import (
 
 // fixture is tables with the names, metrics and cases of what is measured, and made-up figures.
 func fixture() map[string]*result.Table {
-	contenders := []string{"s3lect", "s3lect, equal intervals", "s3lect, peer mode", "client-go", "litestream", "redsync", "etcd"}
+	contenders := []string{"s3lect", "s3lect, equal intervals", "s3lect, peer mode", "client-go", "litestream", "redsync"}
 	tables := map[string]*result.Table{}
 	add := func(name string, cells ...result.Cell) {
 		tables[name] = &result.Table{
@@ -75,6 +75,16 @@ func fixture() map[string]*result.Table {
 		leases = append(leases, result.Cell{Contender: limitName, Case: fmt.Sprintf("lease %.0f s", lease), X: lease,
 			Metric: "time without a leader after a crash", Unit: "s"}.Summarize([]float64{lease * 0.9}))
 	}
+	for _, cores := range []string{"1 core", "2 cores"} {
+		isleader = append(isleader, result.Cell{Contender: "time.Now", Case: cores, Metric: "IsLeader", Unit: "ns"}.Summarize([]float64{45}))
+	}
+	var etcd []result.Cell
+	for i, event := range []string{"crash", "graceful stop", "frozen leader", "cut off from storage"} {
+		etcd = append(etcd, result.Cell{Contender: "etcd", Case: event, Metric: "time without a leader", Unit: "s"}.Summarize([]float64{7.89 + float64(i)}))
+	}
+	add("etcd", append(etcd,
+		result.Cell{Contender: "etcd", Case: "cut off from storage", Metric: "two leaders", Unit: "s"}.Summarize([]float64{0.56}),
+		result.Cell{Contender: "etcd", Case: "4 followers", Metric: "requests per month", Unit: "1", X: 4}.Summarize([]float64{1234567}))...)
 	add("gaps", gaps...)
 	add("overlaps", overlaps...)
 	add("requests", requests...)

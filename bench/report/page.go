@@ -36,7 +36,7 @@ type page struct {
 }
 
 func newPage(tables map[string]*result.Table) (*page, error) {
-	p := &page{tables: tables}
+	p := &page{tables: beside(tables)}
 	p.text = template.New("performance").Option("missingkey=error").Funcs(template.FuncMap{
 		"has":          p.has,
 		"value":        p.value,

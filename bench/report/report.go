@@ -88,9 +88,12 @@ func ReadAll(directory string) (map[string]*result.Table, error) {
 // render returns the contents of all files, by their names below root.
 func render(root string, tables map[string]*result.Table) (map[string][]byte, error) {
 	files := map[string][]byte{}
-	tables = beside(tables)
+	p, err := newPage(tables)
+	if err != nil {
+		return nil, err
+	}
 	for _, c := range charts {
-		table, known := tables[c.table]
+		table, known := p.tables[c.table]
 		if !known {
 			continue
 		}
@@ -99,10 +102,6 @@ func render(root string, tables map[string]*result.Table) (map[string][]byte, er
 			return nil, fmt.Errorf("draw %s: %w", c.name, err)
 		}
 		files[chartsDir+"/"+c.name] = data
-	}
-	p, err := newPage(tables)
-	if err != nil {
-		return nil, err
 	}
 	if files["docs/performance.md"], err = p.performance(); err != nil {
 		return nil, err

@@ -77,7 +77,7 @@ func TestChartsHaveAWhiteBackgroundAndTheirTextAsText(t *testing.T) {
 			}
 		}
 		assert.Regexp(t, `^M0,0L620,0L620,\d+(\.\d+)?L0,\d+(\.\d+)?Z fill:#FFFFFF `, first, c.name)
-		for _, contender := range []string{"s3lect", "peer", "mode", "client-go", "etcd"} {
+		for _, contender := range []string{"s3lect", "peer", "mode", "client-go", "redsync"} {
 			assert.Contains(t, strings.Join(words, " "), contender, c.name)
 		}
 		assert.Contains(t, string(data), "sans-serif", c.name)
