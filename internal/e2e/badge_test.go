@@ -6,7 +6,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -102,10 +101,7 @@ func (a authority) issueAt(t *testing.T, id string, at time.Time) papers {
 // meetPeers has a candidate answer others, through a proxy.
 func (c *candidate) meetPeers(b badge) {
 	c.t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(c.t, err)
-	address := listener.Addr().String()
-	require.NoError(c.t, listener.Close())
+	address := freeAddress(c.t)
 	c.peers, c.badge = newProxy(c.t, address), b
 	c.args = append(c.args, "--peer-listen", address, "--addr", c.peers.address(), "--allow-handover")
 	c.args = append(c.args, b.flags()...)

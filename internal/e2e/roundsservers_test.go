@@ -5,7 +5,6 @@ package e2e
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"path/filepath"
 	"syscall"
@@ -26,11 +25,7 @@ type roundsServer struct {
 // newRoundsServer prepares a server. It is not started.
 func newRoundsServer(t *testing.T, binary, dir string, number int, s store) *roundsServer {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	address := listener.Addr().String()
-	require.NoError(t, listener.Close())
-
+	address := freeAddress(t)
 	server := &roundsServer{address: address, front: newProxy(t, address, asClient)}
 	url, between := s.open(t)
 	server.back = between
