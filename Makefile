@@ -25,7 +25,6 @@ WEATHER     ?= mixed
 CRASHES     ?= 1000
 ROUNDS      ?= 100
 COUNT       ?= 5
-PARALLEL    ?= 4
 FUZZTIME    ?= 30s
 BENCH       ?= .
 BENCHCOUNT  ?= 6
@@ -54,10 +53,9 @@ help: ## Print this list
 build: ## Build the command into bin/, as one static file
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/ ./cmd/s3lect
 
-# Tests of real processes wait, for leases: PARALLEL of a package run at a time, even if there are fewer processors.
 .PHONY: test
 test: .tools/versitygw ## Run all tests of both modules with the race detector, against real servers too
-	$(GO) test -race -shuffle=on -parallel=$(PARALLEL) -timeout=15m $(TESTFLAGS) ./...
+	$(GO) test -race -shuffle=on -timeout=15m $(TESTFLAGS) ./...
 	$(MAKE) -C consensus test
 
 .PHONY: lint
@@ -76,7 +74,7 @@ tidy-check: ## Check that go.mod and go.sum are what go mod tidy writes
 
 .PHONY: race
 race: .tools/versitygw ## Run all tests COUNT times with the race detector
-	$(GO) test -race -shuffle=on -parallel=$(PARALLEL) -count=$(COUNT) -timeout=60m $(TESTFLAGS) ./...
+	$(GO) test -race -shuffle=on -count=$(COUNT) -timeout=60m $(TESTFLAGS) ./...
 
 # A run that matches no test passes, hence the look at the list of tests first.
 .PHONY: sim
