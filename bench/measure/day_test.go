@@ -22,6 +22,7 @@ import (
 const agreement = 0.05
 
 func TestTheStoreInMemoryIsAskedAsOftenAsARealOne(t *testing.T) {
+	t.Parallel() // most of it is waiting, in real time
 	table := newSheet(t, "crosscheck")
 	server := s3server.Start(t)
 	_, err := server.Client().CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(arena.Bucket)})

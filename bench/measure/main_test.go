@@ -20,7 +20,7 @@ import (
 )
 
 var (
-	runs = flag.Int("runs", 2, "how often everything is measured; at least 200 for a figure that is published")
+	runs = flag.Int("runs", 1, "how often everything is measured; at least 200 for a figure that is published")
 	out  = flag.String("out", "", "the `file` that the table is written to")
 )
 
