@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -94,13 +95,8 @@ func (r *reckless) write(ctx context.Context, record []byte) error {
 
 func TestARecklessElectorIsSeenToHaveTwoLeaders(t *testing.T) {
 	c := contender.Contender{Name: "reckless", Can: []arena.Need{arena.Statuses, arena.ETags}, New: newReckless}
-	faults := map[string]arena.Fault{}
-	for _, f := range arena.Faults() {
-		faults[f.Name] = f
-	}
 	for _, name := range []string{"partition, connections break", "partition, requests hang", "frozen processes"} {
-		f, ok := faults[name]
-		require.True(t, ok, name)
+		f := named(t, arena.Faults(), name, func(f arena.Fault) string { return f.Name })
 		seen := bubbles(t, 4, func(seed uint64) (arena.Verdict, error) { return Overlaps(c, contender.Defaults(), f, seed) })
 		var two time.Duration
 		for _, v := range seen {
@@ -108,4 +104,25 @@ func TestARecklessElectorIsSeenToHaveTwoLeaders(t *testing.T) {
 		}
 		assert.Positive(t, two, f.Name)
 	}
+}
+
+// litestream's leases end by the wall clock of who reads them.
+func TestLeasesThatEndByTheWallClockAreSeenToHaveTwoLeaders(t *testing.T) {
+	litestream := named(t, contender.All(), "litestream", func(c contender.Contender) string { return c.Name })
+	wrong := named(t, arena.Faults(), "wall clocks wrong by up to 20 s", func(f arena.Fault) string { return f.Name })
+	var two time.Duration
+	for _, v := range bubbles(t, 16, func(seed uint64) (arena.Verdict, error) {
+		return Overlaps(litestream, contender.Defaults(), wrong, seed)
+	}) {
+		two += v.Two
+	}
+	assert.Positive(t, two)
+}
+
+// named returns the one of that name.
+func named[T any](t *testing.T, all []T, name string, nameOf func(T) string) T {
+	t.Helper()
+	i := slices.IndexFunc(all, func(v T) bool { return nameOf(v) == name })
+	require.GreaterOrEqual(t, i, 0, name)
+	return all[i]
 }
