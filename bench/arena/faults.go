@@ -52,17 +52,17 @@ type trouble struct {
 func Faults() []Fault {
 	all := []Fault{
 		{Name: "none"},
-		{Name: "30 % of requests fail", weather: func(time.Duration) weather { return weather{errors: 0.3} }},
+		{Name: "30 % of requests fail", weather: func(time.Duration) weather { return weather{errors: 0.3} }, act: (*trouble).restart},
 		{Name: "partition, connections break", act: func(t *trouble) { t.cutOff(false) }},
 		{Name: "partition, requests hang", act: func(t *trouble) { t.cutOff(true) }},
-		{Name: "answers to writes get lost", weather: func(time.Duration) weather { return weather{lost: 0.3} }},
-		{Name: "writes arrive late", weather: func(l time.Duration) weather { return weather{late: 0.2, longest: 2 * l} }},
-		{Name: "slow requests", weather: func(l time.Duration) weather { return weather{slow: 0.3, longest: l} }},
+		{Name: "answers to writes get lost", weather: func(time.Duration) weather { return weather{lost: 0.3} }, act: (*trouble).restart},
+		{Name: "writes arrive late", weather: func(l time.Duration) weather { return weather{late: 0.2, longest: 2 * l} }, act: (*trouble).restart},
+		{Name: "slow requests", weather: func(l time.Duration) weather { return weather{slow: 0.3, longest: l} }, act: (*trouble).restart},
 		{Name: "torn reads", Need: ETags, weather: func(time.Duration) weather { return weather{torn: 0.3} }, act: (*trouble).restart},
-		{Name: "409 Conflict", Need: Statuses, weather: func(time.Duration) weather { return weather{conflict: 0.3} }},
-		{Name: "429 and 503 SlowDown", Need: Statuses, weather: func(time.Duration) weather { return weather{throttled: 0.3} }},
+		{Name: "409 Conflict", Need: Statuses, weather: func(time.Duration) weather { return weather{conflict: 0.3} }, act: (*trouble).restart},
+		{Name: "429 and 503 SlowDown", Need: Statuses, weather: func(time.Duration) weather { return weather{throttled: 0.3} }, act: (*trouble).restart},
 		{Name: "wall clocks wrong by up to 20 s", Need: Offsets, clocks: wrongClock, act: (*trouble).silence},
-		{Name: "wall clocks step by up to 20 s", Need: Offsets, act: (*trouble).step},
+		{Name: "wall clocks step by up to 20 s", Need: Offsets, act: (*trouble).stepSilently},
 		{Name: "clocks 5 % fast or slow", Need: Rates, clocks: wrongRate, act: (*trouble).silence},
 		{Name: "frozen processes", act: (*trouble).freeze},
 		{Name: "crashes and restarts", act: (*trouble).restart},
@@ -196,6 +196,14 @@ func (t *trouble) silence() {
 		t.restart()
 	} else {
 		t.cutOff(false)
+	}
+}
+
+// stepSilently is a step, and sometimes a leader whose lease runs out.
+func (t *trouble) stepSilently() {
+	t.step()
+	if t.random.Float64() < 0.5 {
+		t.silence()
 	}
 }
 
