@@ -35,6 +35,7 @@ func TestContendersThatDoNotElectOneLeaderAreNamed(t *testing.T) {
 func TestAnAlarmRingsUnlessItIsCalledOff(t *testing.T) {
 	alarm(time.Hour, func() { t.Error("it has been called off") })()
 	rings := make(chan struct{})
-	defer alarm(0, func() { close(rings) })()
+	callOff := alarm(0, func() { close(rings) })
 	<-rings
+	callOff()
 }
