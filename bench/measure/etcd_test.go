@@ -1,6 +1,7 @@
 package measure
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -27,12 +28,15 @@ func TestEtcdElectsAnotherLeader(t *testing.T) {
 	}
 	for _, event := range EtcdEvents() {
 		progress("etcd: %s", event.Name)
-		gaps, two := sideBySide(t, *runs, func(i int) (EtcdGap, error) {
+		var gaps, two []time.Duration
+		for _, g := range sideBySide(t, *runs, func(i int) (EtcdGap, error) {
 			own := s
 			own.Key = fmt.Sprintf("%s-%d", event.Name, i)
 			random := rand.New(rand.NewPCG(uint64(i), 1))
 			return EtcdGaps(endpoints, own, event, random)
-		})
+		}) {
+			gaps, two = append(gaps, g.Gap), append(two, g.Two)
+		}
 		cell := result.Cell{Contender: "etcd", Case: event.Name, Metric: gapMetric, Unit: "s", X: s.Lease.Seconds()}
 		table.add(cell.Summarize(Seconds(gaps)))
 		cell.Metric = "two leaders"
@@ -41,44 +45,48 @@ func TestEtcdElectsAnotherLeader(t *testing.T) {
 	etcdRequests(t, table, endpoints, s)
 }
 
-// etcdRequests counts what four leases of an election ask of etcd. It does not depend on chance, so that one window with
-// each number of followers counts.
+// etcdRequests counts what an election asks of etcd. Large fleets are counted once, for want of processors: it does not depend
+// on chance.
 func etcdRequests(t *testing.T, table *sheet, endpoints []string, s contender.Settings) {
 	t.Helper()
-	fleets := []int{4, 20, 100}
-	if table.Quick {
-		fleets = fleets[:1]
+	window := 4 * s.Lease
+	count := func(followers int) func(i int) (int, error) {
+		return func(i int) (int, error) {
+			own := s
+			own.Key = fmt.Sprintf("requests-%d-%d", followers, i)
+			return EtcdRequests(endpoints, own, followers, window)
+		}
 	}
-	for _, followers := range fleets {
-		window := 4 * s.Lease
-		progress("etcd: requests of %d followers", followers)
-		s.Key = fmt.Sprint("requests-", followers)
-		n, err := EtcdRequests(endpoints, s, followers, window)
-		require.NoError(t, err)
-		cell := result.Cell{Contender: "etcd", Case: fmt.Sprintf("%d followers", followers), Metric: "requests per month", Unit: "1", X: float64(followers), Note: "counted once, during four leases: it does not depend on chance"}
-		table.add(cell.Summarize([]float64{float64(n) * float64(Month) / float64(window)}))
+	add := func(followers int, note string, counts []int) {
+		var perMonth []float64
+		for _, n := range counts {
+			perMonth = append(perMonth, float64(n)*float64(Month)/float64(window))
+		}
+		table.add(result.Cell{
+			Contender: "etcd", Case: fmt.Sprintf("%d followers", followers), Metric: "requests per month", Unit: "1", X: float64(followers), Note: note,
+		}.Summarize(perMonth))
+	}
+	progress("etcd: requests")
+	add(4, "", sideBySide(t, *runs, count(4)))
+	if table.Quick {
+		return
+	}
+	for _, followers := range []int{20, 100} {
+		add(followers, "counted once, during four leases", sideBySide(t, 1, count(followers)))
 	}
 }
 
-func sideBySide(t *testing.T, n int, measure func(i int) (EtcdGap, error)) (gaps, two []time.Duration) {
+// sideBySide measures n times, several times at once.
+func sideBySide[T any](t *testing.T, n int, measure func(i int) (T, error)) []T {
 	t.Helper()
-	var mu sync.Mutex
-	var errs []error
+	found, errs := make([]T, n), make([]error, n)
 	for first := 0; first < n; first += etcdSideBySide {
 		var all sync.WaitGroup
 		for i := first; i < min(n, first+etcdSideBySide); i++ {
-			all.Go(func() {
-				gap, err := measure(i)
-				mu.Lock()
-				defer mu.Unlock()
-				if err != nil {
-					errs = append(errs, err)
-				}
-				gaps, two = append(gaps, gap.Gap), append(two, gap.Two)
-			})
+			all.Go(func() { found[i], errs[i] = measure(i) })
 		}
 		all.Wait()
 	}
-	require.Empty(t, errs)
-	return gaps, two
+	require.NoError(t, errors.Join(errs...))
+	return found
 }
