@@ -16,7 +16,7 @@ type Options struct {
 	Delay func(random *rand.Rand, write bool) time.Duration
 	// Peers is the latency of a question from node to node, there and back.
 	Peers [2]time.Duration
-	// Launch makes the candidate of a process that begins on the node.
+	// Launch makes the candidate of a process that begins on the node. It is called for one after the other.
 	Launch func(*Node) (Candidate, error)
 	// Server is the S3 server at Endpoint, if it is a real one; nil for a bucket in memory.
 	Server   http.RoundTripper
@@ -34,6 +34,8 @@ type Arena struct {
 	redis   *keyspace
 	over    chan struct{}
 	under   sync.WaitGroup // requests under way
+
+	launching sync.Mutex
 
 	mu       sync.Mutex
 	random   *rand.Rand
@@ -81,7 +83,9 @@ func (a *Arena) Add() *Node {
 
 // Launch begins a process on the node.
 func (a *Arena) Launch(n *Node) error {
+	a.launching.Lock()
 	c, err := a.options.Launch(n)
+	a.launching.Unlock()
 	if err != nil {
 		return fmt.Errorf("start %s: %w", n.name, err)
 	}
