@@ -166,7 +166,6 @@ func TestStrangersAndTheExpiredReadTheStorage(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute")
 	}
-	t.Parallel()
 	c := newCluster(t, setup{ids: []string{"a", "b", "stranger", "expired"}, flags: quick, peers: true})
 	first, other := c.authority("first"), c.authority("other")
 	for _, id := range []string{"a", "b"} {

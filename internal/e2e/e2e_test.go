@@ -33,7 +33,6 @@ func TestOneLeaderAtATimeUnderRealFaults(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute")
 	}
-	t.Parallel()
 	c := newCluster(t, setup{ids: []string{"a", "b", "c", "d", "e"}, flags: quick})
 	c.start()
 	c.awaitLeader(0, bound)

@@ -33,7 +33,6 @@ func TestOneLeaderAtATimeThoughPeersAsk(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a minute")
 	}
-	t.Parallel()
 	c := newPeerCluster(t, quick...)
 	c.awaitLeader(0, bound)
 	c.awaitFollowers(4, bound)

@@ -94,7 +94,6 @@ func TestNobodyLeadsWithoutAQuorum(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute")
 	}
-	t.Parallel()
 	c := newCluster(t, setup{ids: []string{"a", "b", "c"}, flags: quorate})
 	c.start()
 	first := c.awaitLeader(0, bound+heartbeat)
@@ -154,7 +153,6 @@ func TestHeartbeatsOfPeersLeaveTheStorageAlone(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute")
 	}
-	t.Parallel()
 	c := newCluster(t, setup{ids: []string{"a", "b", "c"}, flags: quorate, peers: true})
 	for id, candidate := range c.candidates {
 		candidate.badge.replace(t, c.authority("first").issue(t, id))
@@ -197,7 +195,6 @@ func TestObserverCountsAndNeverLeads(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes some ten seconds")
 	}
-	t.Parallel()
 	c := newCluster(t, setup{ids: []string{"a"}, flags: quorate})
 	observer := &candidate{program: program{
 		t: t, id: "observer", output: filepath.Join(c.dir, "observer.log"), env: c.env,

@@ -18,7 +18,6 @@ func TestOneLeaderAtATimeOnRedis(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute")
 	}
-	t.Parallel()
 	var server *redisserver.Server
 	c := newCluster(t, setup{ids: []string{"a", "b", "c", "d", "e"}, flags: quick, on: func(t *testing.T) backend {
 		t.Helper()
