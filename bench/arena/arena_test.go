@@ -368,7 +368,7 @@ func TestAPeerThatEndsBeforeItAnswersBreaksTheConnection(t *testing.T) {
 		require.NoError(t, err)
 		res, err := n.Env().PeerTransport.RoundTrip(req)
 		if err == nil {
-			_ = res.Body.Close()
+			_ = res.Body.Close() // it is in memory
 		}
 		require.ErrorIs(t, err, errReset)
 	})

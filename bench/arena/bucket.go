@@ -149,7 +149,7 @@ func (t transport) Do(req *http.Request) (*http.Response, error) {
 		if body, err = io.ReadAll(req.Body); err != nil {
 			return nil, fmt.Errorf("read the request: %w", err)
 		}
-		_ = req.Body.Close()
+		_ = req.Body.Close() // it is read, and in memory
 	}
 	a, err := send(req.Context(), t.n, request[answer]{
 		write: req.Method != http.MethodGet && req.Method != http.MethodHead,

@@ -27,7 +27,7 @@ func (l *Line) Dial(ctx context.Context, address string) (net.Conn, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.cut {
-		_ = c.Close()
+		_ = c.Close() // nothing was sent over it
 		return nil, errDead
 	}
 	held := &heldConn{Conn: c, line: l, closed: make(chan struct{})}
@@ -64,7 +64,7 @@ func (l *Line) Cut() {
 	defer l.mu.Unlock()
 	l.cut = true
 	for c := range l.conns {
-		_ = c.Conn.Close()
+		_ = c.Conn.Close() // it is to break
 	}
 }
 

@@ -7,14 +7,11 @@ import (
 	"time"
 )
 
-var speedSeeds = flag.Uint64("sim.speed", 0, "measure the speed of the simulation over so many seeds of the mixed schedule")
+var speedSeeds = flag.Uint64("sim.speed", 2, "measure the speed of the simulation over so many seeds of the mixed schedule")
 
 // TestSpeedOfTheMixedSchedule prints the time per seed, one seed after the other, in the format of benchmarks. It
 // is none, because a bubble of testing/synctest needs a test.
 func TestSpeedOfTheMixedSchedule(t *testing.T) {
-	if *speedSeeds == 0 {
-		t.Skip("a measurement: -sim.speed=100")
-	}
 	s := scheduleNamed(t, "mixed")
 	began := time.Now()
 	for seed := uint64(1); seed <= *speedSeeds; seed++ {
