@@ -23,3 +23,11 @@ func TestAmountsAreWrittenAsPeopleReadThem(t *testing.T) {
 		assert.Equal(t, c.text, amount(c.value, c.unit), "%v %s", c.value, c.unit)
 	}
 }
+
+func TestOneRunIsNotNoneAndAllButOneAreNotAll(t *testing.T) {
+	for share, text := range map[float64]string{
+		0: "0 %", 1.0 / 1000: "< 1 %", 1.0 / 200: "< 1 %", 2.0 / 200: "1 %", 0.25: "25 %", 198.0 / 200: "99 %", 199.0 / 200: "> 99 %", 1: "100 %",
+	} {
+		assert.Equal(t, text, percent(share), "%v", share)
+	}
+}

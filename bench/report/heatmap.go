@@ -97,9 +97,9 @@ func field(t *result.Table, contender, fault string) (fill color.Color, text str
 // percent writes a share; one that is neither none nor all never looks as if.
 func percent(share float64) string {
 	switch p := share * 100; {
-	case p > 0 && p < 0.5:
+	case p > 0 && p <= 0.5:
 		return "< 1 %"
-	case p < 100 && p > 99.5:
+	case p < 100 && p >= 99.5:
 		return "> 99 %"
 	default:
 		return fmt.Sprintf("%.0f %%", p)
