@@ -128,16 +128,19 @@ func (p *page) contenders(table string) (all []string, err error) {
 	return all, nil
 }
 
-// share says in how many of its runs something has happened to a contender, over all cases without a note; or over those
-// with one if noted.
-func (p *page) share(table, contender, metric string, noted bool) (string, error) {
+// share says in how many of its runs something has happened to a contender, in one case, or in all but
+// it together: which is "in" or "but".
+func (p *page) share(table, contender, metric, which, caseName string) (string, error) {
 	t, err := p.table(table)
 	if err != nil {
 		return "", err
 	}
+	if !has(t, caseName, metric) {
+		return "", fmt.Errorf("table %s has no %q in case %q", table, metric, caseName)
+	}
 	happened, runs := 0.0, 0
 	for _, c := range t.Cells {
-		if c.Metric == metric && c.Contender == contender && noted == (c.Note != "") {
+		if c.Metric == metric && c.Contender == contender && (c.Case == caseName) == (which == "in") {
 			happened += c.Median
 			runs += c.Runs
 		}
