@@ -31,12 +31,13 @@ func (e missingTableError) Error() string {
 
 // page renders documents. Its methods are what templates call.
 type page struct {
-	tables map[string]*result.Table
+	kept   map[string]*result.Table // as they were measured
+	tables map[string]*result.Table // with the figures of etcd beside the others'
 	text   *template.Template
 }
 
 func newPage(tables map[string]*result.Table) (*page, error) {
-	p := &page{tables: beside(tables)}
+	p := &page{kept: tables, tables: beside(tables)}
 	p.text = template.New("performance").Option("missingkey=error").Funcs(template.FuncMap{
 		"has":          p.has,
 		"value":        p.value,
@@ -175,15 +176,15 @@ func statistic(c result.Cell, column string) (string, error) {
 	}
 }
 
-// runs says over how many runs the figures of a table were taken.
+// runs says over how many runs the figures of a table were taken, other than bounds and limits. What was joined to it is of another
+// measurement.
 func (p *page) runs(name string) (string, error) {
-	t, err := p.table(name)
-	if err != nil {
+	if _, err := p.table(name); err != nil {
 		return "", err
 	}
 	fewest, most := 0, 0
-	for _, c := range t.Cells {
-		if c.Runs > 0 && !strings.HasPrefix(c.Metric, boundMetric) {
+	for _, c := range p.kept[name].Cells {
+		if c.Runs > 0 && !strings.HasPrefix(c.Metric, boundMetric) && c.Contender != limitName {
 			most = max(most, c.Runs)
 			if fewest == 0 || c.Runs < fewest {
 				fewest = c.Runs

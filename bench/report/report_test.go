@@ -206,6 +206,22 @@ func TestFigureThatIsNotThereIsAnError(t *testing.T) {
 	require.ErrorContains(t, err, `table overlaps has no "runs with two leaders" in case "a flood"`)
 }
 
+func TestRunsOfATableAreThoseOfItsOwnMeasurement(t *testing.T) {
+	tables := fixture()
+	for _, c := range tables["etcd"].Cells {
+		require.Equal(t, 1, c.Runs)
+	}
+	p, err := newPage(tables)
+	require.NoError(t, err)
+	for name, expected := range map[string]string{"gaps": "4 runs", "leases": "2 runs", "etcd": "one run", "requests": "one run"} {
+		runs, err := p.runs(name)
+		require.NoError(t, err)
+		assert.Equal(t, expected, runs, "%s: without etcd's, and without the limit that nobody has measured", name)
+	}
+	_, err = p.runs("the moon")
+	require.ErrorAs(t, err, new(missingTableError))
+}
+
 func TestTooFewRunsAreSaidToBeTooFew(t *testing.T) {
 	tables := fixture()
 	tables["gaps"].Quick = true
