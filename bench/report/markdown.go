@@ -14,7 +14,7 @@ import (
 const boundMetric = "bound"
 
 var headings = map[string]string{
-	"min": "minimum", "median": "median", "p99": "p99", "max": "maximum", "runs": "runs", "share": "runs", boundMetric: "bound",
+	"min": "minimum", "median": "median", "p99": "p99", "max": "maximum", "runs": "runs", boundMetric: "bound",
 }
 
 // markdown is a table in the making.

@@ -38,10 +38,9 @@ type page struct {
 
 func newPage(tables map[string]*result.Table) (*page, error) {
 	p := &page{kept: tables, tables: beside(tables)}
-	p.text = template.New("performance").Option("missingkey=error").Funcs(template.FuncMap{
+	p.text = template.New("performance").Funcs(template.FuncMap{
 		"has":          p.has,
 		"value":        p.value,
-		"runs":         p.runs,
 		"measured":     p.measured,
 		"machines":     p.machines,
 		"distribution": p.distribution,
