@@ -210,11 +210,7 @@ func (p *page) measured(name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	text := "`" + t.Command + "`" + fmt.Sprintf(": %s, measured on %s in %s.", runs, t.Began.UTC().Format(time.DateOnly), took(t.Took))
-	if t.Quick {
-		text += " **Too few runs to be relied on.**"
-	}
-	return text, nil
+	return fmt.Sprintf("`%s`: %s, measured on %s in %s.", t.Command, runs, t.Began.UTC().Format(time.DateOnly), took(t.Took)), nil
 }
 
 func took(d time.Duration) string {

@@ -23,7 +23,12 @@ var marked = []string{"README.md", "docs/operations.md"}
 
 // Render writes docs/performance.md, the charts and what stands between the marks of other documents, below root. Tables
 // are found by their names. What needs a table that is not there is left out of the page, and left as it is elsewhere.
+//
+// Tables of too few runs are an error: blocks in other documents have no place to say so.
 func Render(root string, tables map[string]*result.Table) error {
+	if err := publishable(tables); err != nil {
+		return err
+	}
 	files, err := render(root, tables)
 	if err != nil {
 		return err
@@ -48,6 +53,9 @@ func Try(root string, tables map[string]*result.Table) error {
 
 // Check returns an error that names the files below root that are not what Render would write.
 func Check(root string, tables map[string]*result.Table) error {
+	if err := publishable(tables); err != nil {
+		return err
+	}
 	files, err := render(root, tables)
 	if err != nil {
 		return err
@@ -64,6 +72,15 @@ func Check(root string, tables map[string]*result.Table) error {
 	}
 	if len(stale) > 0 {
 		return fmt.Errorf("not what the kept results say, render them again: %s", strings.Join(stale, ", "))
+	}
+	return nil
+}
+
+func publishable(tables map[string]*result.Table) error {
+	for _, name := range slices.Sorted(maps.Keys(tables)) {
+		if tables[name].Quick {
+			return fmt.Errorf("table %q has too few runs to be published; measure it again, and not quickly", name)
+		}
 	}
 	return nil
 }

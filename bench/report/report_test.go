@@ -222,12 +222,14 @@ func TestRunsOfATableAreThoseOfItsOwnMeasurement(t *testing.T) {
 	require.ErrorAs(t, err, new(missingTableError))
 }
 
-func TestTooFewRunsAreSaidToBeTooFew(t *testing.T) {
-	tables := fixture()
+func TestTooFewRunsAreTriedAndNotPublished(t *testing.T) {
+	root, tables := place(t), fixture()
 	tables["gaps"].Quick = true
-	files, err := render(place(t), tables)
-	require.NoError(t, err)
-	assert.Contains(t, string(files["docs/performance.md"]), "**Too few runs to be relied on.**")
+	require.NoError(t, Try(root, tables))
+	require.ErrorContains(t, Render(root, tables), `"gaps" has too few runs to be published`)
+	assert.Contains(t, read(t, root, "README.md"), "\nold\n")
+	assert.NoFileExists(t, filepath.Join(root, "docs/performance.md"))
+	require.ErrorContains(t, Check(root, tables), `"gaps" has too few runs to be published`)
 }
 
 func TestTablesAreReadBackByTheirNames(t *testing.T) {
