@@ -85,19 +85,27 @@ func publishable(tables map[string]*result.Table) error {
 	return nil
 }
 
-// ReadAll reads the tables that are kept in a directory, by their names.
+// ReadAll reads the tables that are kept in a directory, by their names, which are those of their files.
 func ReadAll(directory string) (map[string]*result.Table, error) {
-	paths, err := filepath.Glob(filepath.Join(directory, "*.json"))
+	entries, err := os.ReadDir(directory)
 	if err != nil {
 		return nil, fmt.Errorf("read results: %w", err)
 	}
 	tables := map[string]*result.Table{}
-	for _, path := range paths {
+	for _, entry := range entries {
+		name, isTable := strings.CutSuffix(entry.Name(), ".json")
+		if !isTable {
+			continue
+		}
+		path := filepath.Join(directory, entry.Name())
 		table, err := result.Read(path)
 		if err != nil {
 			return nil, err
 		}
-		tables[table.Name] = table
+		if table.Name != name { // a copy would take the place of the other one
+			return nil, fmt.Errorf("read results: %s is table %q; remove it, or measure %s again", path, table.Name, name)
+		}
+		tables[name] = table
 	}
 	return tables, nil
 }

@@ -233,7 +233,8 @@ func TestTooFewRunsAreTriedAndNotPublished(t *testing.T) {
 }
 
 func TestTablesAreReadBackByTheirNames(t *testing.T) {
-	directory := t.TempDir()
+	directory := filepath.Join(t.TempDir(), "[with brackets]")
+	put(t, directory, "README.md", "no table")
 	want := fixture()["gaps"]
 	require.NoError(t, want.Write(filepath.Join(directory, "gaps.json")))
 	got, err := ReadAll(directory)
@@ -242,4 +243,16 @@ func TestTablesAreReadBackByTheirNames(t *testing.T) {
 	put(t, directory, "broken.json", "{")
 	_, err = ReadAll(directory)
 	require.ErrorContains(t, err, "broken.json")
+	_, err = ReadAll(filepath.Join(directory, "no such directory"))
+	require.ErrorIs(t, err, os.ErrNotExist, "nothing kept would be a page without figures")
+}
+
+func TestATableUnderAnotherNameDoesNotTakeItsPlace(t *testing.T) {
+	for name, text := range map[string]string{"gaps": `{"name":"gaps","cells":[]}`, "": "null"} {
+		directory := t.TempDir()
+		require.NoError(t, fixture()["gaps"].Write(filepath.Join(directory, "gaps.json")))
+		put(t, directory, "other.json", text)
+		_, err := ReadAll(directory)
+		assert.ErrorContains(t, err, "other.json is table \""+name+"\"")
+	}
 }
