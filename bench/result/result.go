@@ -75,13 +75,20 @@ func Read(path string) (*Table, error) {
 	return t, nil
 }
 
-// Write writes the table to a file.
+// Write writes the table to a file. What was there before is replaced by all of it, or stays: half a table would make every
+// document fail, and measuring again takes long.
 func (t *Table) Write(path string) error {
 	data, err := json.MarshalIndent(t, "", "\t")
 	if err != nil {
 		return fmt.Errorf("write results: %w", err)
 	}
-	if err := os.WriteFile(path, append(data, '\n'), 0o644); err != nil {
+	unfinished := path + ".new"
+	err = os.WriteFile(unfinished, append(data, '\n'), 0o644)
+	if err == nil {
+		err = os.Rename(unfinished, path)
+	}
+	if err != nil {
+		_ = os.Remove(unfinished) // it may not have been made at all
 		return fmt.Errorf("write results: %w", err)
 	}
 	return nil
