@@ -66,8 +66,11 @@ func reportCommand() *cobra.Command {
 		Short: "Measure everything, keep it in bench/results, and write the documents",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := measure(cmd, nil, quick); err != nil || quick {
-				return err
+			if quick {
+				return measure(cmd, nil, true)
+			}
+			if err := measure(cmd, nil, false); err != nil {
+				return fmt.Errorf("%w\nthe documents are as they were; measure these tables again, and render", err)
 			}
 			return render(report.Render)
 		},
@@ -114,8 +117,6 @@ decoding records, and of the simulation in turns, and has benchstat compare them
 	return c
 }
 
-// measure measures the tables of these names, or all. Each is kept as soon as it is there. Quick ones are only rendered,
-// to see that they could be.
 func measure(cmd *cobra.Command, names []string, quick bool) error {
 	root, err := repository()
 	if err != nil {
@@ -125,7 +126,14 @@ func measure(cmd *cobra.Command, names []string, quick bool) error {
 	if err != nil {
 		return err
 	}
+	return measureTables(cmd, root, wanted, quick)
+}
+
+// measureTables measures tables. Each is kept as soon as it is there, and one that fails does not cost the others, which
+// may take an hour. Quick ones are only rendered, to see that they could be.
+func measureTables(cmd *cobra.Command, root string, wanted []table, quick bool) error {
 	measured := map[string]*result.Table{}
+	var failed []error
 	for i, t := range wanted {
 		cmd.PrintErrf("[%d of %d] %s: %s\n", i+1, len(wanted), t.name, t.title)
 		began := time.Now()
@@ -134,8 +142,13 @@ func measure(cmd *cobra.Command, names []string, quick bool) error {
 			cmd.PrintErrf("left as it was: %v\n", err)
 			continue
 		}
-		if err != nil {
+		if err != nil && cmd.Context().Err() != nil {
 			return err
+		}
+		if err != nil {
+			cmd.PrintErrf("left as it was: %v\n", err)
+			failed = append(failed, err)
+			continue
 		}
 		cmd.PrintErrf("took %v\n", time.Since(began).Round(time.Second))
 		found.Title = t.title
@@ -148,9 +161,9 @@ func measure(cmd *cobra.Command, names []string, quick bool) error {
 		}
 	}
 	if quick {
-		return report.Try(root, measured)
+		failed = append(failed, report.Try(root, measured))
 	}
-	return nil
+	return errors.Join(failed...)
 }
 
 func render(do func(root string, tables map[string]*result.Table) error) error {

@@ -2,10 +2,18 @@ package cli
 
 import (
 	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
 	"testing"
 
+	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-6dc909bb/s3lect/bench/result"
 )
 
 func TestATableWhoseServerIsNotInstalledIsLeftAsItWas(t *testing.T) {
@@ -16,4 +24,55 @@ func TestATableWhoseServerIsNotInstalledIsLeftAsItWas(t *testing.T) {
 	c.SetErr(&said)
 	require.NoError(t, c.ExecuteContext(t.Context()))
 	assert.Contains(t, said.String(), "left as it was: measure etcd: what it needs is not installed: etcd")
+}
+
+// tried measures three tables, the second of which does what it is told to, and returns which measurement of each is kept, and what
+// was said.
+func tried(ctx context.Context, t *testing.T, second func() error) (kept map[string]string, said string, err error) {
+	t.Helper()
+	root := t.TempDir()
+	results := filepath.Join(root, "bench", "results")
+	require.NoError(t, os.MkdirAll(results, 0o755))
+	var all []table
+	for _, name := range []string{"first", "second", "third"} {
+		require.NoError(t, (&result.Table{Name: name, Go: "old"}).Write(filepath.Join(results, name+".json")))
+		all = append(all, table{name, "Title", func(context.Context, string, bool, io.Writer) (*result.Table, error) {
+			found := &result.Table{Name: name, Go: "new"}
+			if name == "second" {
+				return found, second()
+			}
+			return found, nil
+		}})
+	}
+	var log bytes.Buffer
+	c := &cobra.Command{}
+	c.SetErr(&log)
+	c.SetContext(ctx)
+	err = measureTables(c, root, all, false)
+	kept = map[string]string{}
+	for _, x := range all {
+		found, err := result.Read(filepath.Join(results, x.name+".json"))
+		require.NoError(t, err)
+		kept[x.name] = found.Go
+	}
+	return kept, log.String(), err
+}
+
+func TestATableThatFailsDoesNotCostTheOthers(t *testing.T) {
+	failure := errors.New("too slow")
+	kept, said, err := tried(t.Context(), t, func() error { return failure })
+	require.ErrorIs(t, err, failure)
+	assert.Contains(t, said, "left as it was: too slow\n[3 of 3] third: Title")
+	assert.Equal(t, map[string]string{"first": "new", "second": "old", "third": "new"}, kept)
+}
+
+func TestAnInterruptedMeasurementKeepsWhatWasMeasuredBefore(t *testing.T) {
+	ctx, interrupt := context.WithCancel(t.Context())
+	kept, said, err := tried(ctx, t, func() error {
+		interrupt()
+		return ctx.Err()
+	})
+	require.ErrorIs(t, err, context.Canceled)
+	assert.NotContains(t, said, "third")
+	assert.Equal(t, map[string]string{"first": "new", "second": "old", "third": "old"}, kept)
 }
