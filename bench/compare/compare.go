@@ -47,17 +47,34 @@ func Run(ctx context.Context, o Options, out, log io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, both[0].remove(ctx, o.Root), both[1].remove(ctx, o.Root)) }()
 	for _, r := range both {
-		if err := r.prepare(ctx, o.Root); err != nil {
-			return fmt.Errorf("prepare %s: %w", r.name, err)
+		if err := r.resolve(ctx, o.Root); err != nil {
+			return fmt.Errorf("find %s: %w", r.name, err)
 		}
 	}
 	if both[0].commit == both[1].commit {
 		return fmt.Errorf("%s and %s are the same commit", o.Base, o.Head)
 	}
-	return o.compare(ctx, both, out, log)
+	changes, err := process.Output(ctx, o.Root, log, "git", "status", "--porcelain", "--untracked-files=no")
+	if err != nil {
+		return fmt.Errorf("compare: %w", err)
+	}
+	if changes != "" {
+		fmt.Fprintln(log, "what is not committed is not compared:\n"+changes)
+	}
+	// Before anything is measured, which takes long and would be lost without it.
+	err = process.Run(ctx, o.Root, log, log, "go", "-C", "tools", "build", "-o", place+string(filepath.Separator), "golang.org/x/perf/cmd/benchstat")
+	if err != nil {
+		return fmt.Errorf("build benchstat: %w", err)
+	}
+	for _, r := range both {
+		if err := r.prepare(ctx, o.Root); err != nil {
+			return fmt.Errorf("prepare %s: %w", r.name, err)
+		}
+	}
+	return o.compare(ctx, both, filepath.Join(place, "benchstat"), out, log)
 }
 
-func (o Options) compare(ctx context.Context, both []*revision, out, log io.Writer) error {
+func (o Options) compare(ctx context.Context, both []*revision, benchstat string, out, log io.Writer) error {
 	for _, s := range suites(o) {
 		for _, r := range both {
 			if !r.has(s) {
@@ -75,14 +92,14 @@ func (o Options) compare(ctx context.Context, both []*revision, out, log io.Writ
 			}
 		}
 	}
-	arguments := []string{"-C", "tools", "tool", "benchstat"}
+	var arguments []string
 	for _, r := range both {
 		if err := r.write(); err != nil {
 			return err
 		}
 		arguments = append(arguments, strings.ReplaceAll(r.name, "=", "-")+"="+r.results()) // label=file
 	}
-	return process.Run(ctx, o.Root, out, log, "go", arguments...)
+	return process.Run(ctx, o.Root, out, log, benchstat, arguments...)
 }
 
 // suite is benchmarks of one package.

@@ -107,9 +107,11 @@ func temporary(t *testing.T) string {
 
 func TestTwoRevisionsAreComparedByBenchstat(t *testing.T) {
 	root, temporary := repository(t), temporary(t)
-	var out bytes.Buffer
+	var out, log bytes.Buffer
+	require.NoError(t, os.WriteFile(filepath.Join(root, "m_test.go"), []byte("no Go at all"), 0o600))
 	t.Chdir(filepath.Join(root, "internal"))
-	require.NoError(t, Run(t.Context(), Options{Root: "..", Count: 2, Time: "10x", Seeds: 3}, &out, io.Discard))
+	require.NoError(t, Run(t.Context(), Options{Root: "..", Count: 2, Time: "10x", Seeds: 3}, &out, &log))
+	assert.Contains(t, log.String(), "what is not committed is not compared:\nM m_test.go")
 	text := out.String()
 	assert.Contains(t, text, "HEAD^ has no benchmark of the record: there is nothing to compare with.\n")
 	assert.Contains(t, text, "HEAD^ has no measurement of the simulation's speed: there is nothing to compare with.\n")
@@ -123,10 +125,20 @@ func TestTwoRevisionsAreComparedByBenchstat(t *testing.T) {
 
 func TestRevisionsThatCannotBeComparedAreErrors(t *testing.T) {
 	root, temporary := repository(t), temporary(t)
-	for base, message := range map[string]string{"no-such-thing": "prepare no-such-thing", "HEAD": "are the same commit"} {
+	for base, message := range map[string]string{"no-such-thing": "find no-such-thing", "HEAD": "are the same commit"} {
 		err := Run(t.Context(), Options{Root: root, Base: base, Count: 1, Time: "1x", Seeds: 1}, io.Discard, io.Discard)
 		assert.ErrorContains(t, err, message)
 	}
+	requireNothingLeft(t, root, temporary)
+}
+
+func TestNothingIsMeasuredWithoutBenchstat(t *testing.T) {
+	root, temporary := repository(t), temporary(t)
+	require.NoError(t, os.RemoveAll(filepath.Join(root, "tools")))
+	var log bytes.Buffer
+	err := Run(t.Context(), Options{Root: root, Count: 1, Time: "1x", Seeds: 1}, io.Discard, &log)
+	require.ErrorContains(t, err, "build benchstat")
+	assert.NotContains(t, log.String(), "run 1 of")
 	requireNothingLeft(t, root, temporary)
 }
 

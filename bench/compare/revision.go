@@ -22,12 +22,14 @@ type revision struct {
 	said         bytes.Buffer
 }
 
-// prepare checks the revision out and builds its benchmarks.
-func (r *revision) prepare(ctx context.Context, root string) (err error) {
+// resolve finds the revision's commit.
+func (r *revision) resolve(ctx context.Context, root string) (err error) {
 	r.commit, err = process.Output(ctx, root, r.log, "git", "rev-parse", "--verify", "--end-of-options", r.name+"^{commit}")
-	if err != nil {
-		return err
-	}
+	return err
+}
+
+// prepare checks the revision out and builds its benchmarks.
+func (r *revision) prepare(ctx context.Context, root string) error {
 	if err := process.Run(ctx, root, r.log, r.log, "git", "worktree", "add", "--quiet", "--detach", r.place, r.commit); err != nil {
 		return err
 	}
