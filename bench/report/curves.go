@@ -93,10 +93,10 @@ func drawCurves(p *plot.Plot, t *result.Table, metric string, value func(result.
 	})
 }
 
-// curve is what a contender has at each X.
+// curve is what a contender has at each X. 0 has no place on a logarithmic axis.
 func curve(t *result.Table, contender, metric string, value func(result.Cell) float64) (points plotter.XYs) {
 	for _, c := range t.Cells {
-		if y := value(c); c.Contender == contender && c.Metric == metric && c.Runs > 0 && y > 0 { // 0 has no place on a logarithmic axis
+		if y := value(c); c.Contender == contender && c.Metric == metric && c.Runs > 0 && c.X > 0 && y > 0 {
 			points = append(points, plotter.XY{X: c.X, Y: y})
 		}
 	}

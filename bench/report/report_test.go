@@ -90,6 +90,16 @@ func TestTheoreticalLimitIsDrawn(t *testing.T) {
 	assert.Contains(t, string(data), "the theoretical limit")
 }
 
+func TestWhatHasNoPlaceOnALogarithmicAxisIsNotDrawn(t *testing.T) {
+	cell := result.Cell{Contender: "s3lect", Case: "4 followers", Metric: "dollars per month", Unit: "$", X: 4}
+	nothing, nowhere := cell, cell.Summarize([]float64{2})
+	nothing, nowhere.X = nothing.Summarize([]float64{0}), 0
+	_, err := drawRequests(&result.Table{Name: "requests", Cells: []result.Cell{nothing, nowhere}}, "dollars per month")
+	require.ErrorContains(t, err, `table requests has no "dollars per month"`)
+	_, err = drawRequests(&result.Table{Cells: []result.Cell{nothing, nowhere, cell.Summarize([]float64{1})}}, "dollars per month")
+	require.NoError(t, err, "one point")
+}
+
 func TestWhatStandsBetweenMarksIsReplacedAndNothingElse(t *testing.T) {
 	root := place(t)
 	require.NoError(t, Render(root, fixture()))
@@ -186,7 +196,7 @@ func TestAxesHaveRoundNumbers(t *testing.T) {
 	assert.Equal(t, []string{"0", "1,000", "2,000", "3,000"}, labels(linear{}, 0, 3999))
 	assert.Equal(t, []string{"0.5", "1", "2", "5", "10", "20", "50", "100"}, labels(decades{}, 0.5, 100))
 	assert.Equal(t, []string{"100", "1,000", "10,000", "100,000"}, labels(decades{}, 50, 100000))
-	for _, c := range [][4]float64{{0.8, 61, 0.5, 100}, {5, 20, 5, 20}, {2.1, 4.9, 2, 5}, {150, 51000, 100, 100000}} {
+	for _, c := range [][4]float64{{0.8, 61, 0.5, 100}, {5, 20, 5, 20}, {2.1, 4.9, 2, 5}, {150, 51000, 100, 100000}, {1, 1, 1, 2}} {
 		lower, upper := rounded(c[0], c[1])
 		assert.InDelta(t, c[2], lower, 1e-9, c)
 		assert.InDelta(t, c[3], upper, 1e-6, c)

@@ -62,7 +62,7 @@ func rounded(from, to float64) (lower, upper float64) {
 		}
 	}
 	for _, factor := range []float64{1, 2, 5, 10} {
-		if upper*factor >= to {
+		if upper*factor >= to && upper*factor > lower { // an axis without a length would begin below zero
 			return lower, upper * factor
 		}
 	}
