@@ -95,6 +95,11 @@ func (s Source) arrange(cells []result.Cell, quick bool) ([]result.Cell, error) 
 			faults = append(faults, fmt.Errorf("%q of %q is not expected", c.Metric, c.Case))
 		}
 	}
+	for benchmark, at := range s.names {
+		if !slices.ContainsFunc(cells, func(c result.Cell) bool { return c.Case == at.caseName && c.Metric == at.metric }) {
+			faults = append(faults, fmt.Errorf("no benchmark %s has reported %s", benchmark.name, benchmark.unit))
+		}
+	}
 	for _, caseName := range s.cases {
 		if !quick && !slices.ContainsFunc(cells, func(c result.Cell) bool { return c.Case == caseName }) {
 			faults = append(faults, fmt.Errorf("%q was not measured", caseName))
@@ -107,6 +112,11 @@ func (s Source) arrange(cells []result.Cell, quick bool) ([]result.Cell, error) 
 		return slices.Index(s.cases, c.Case)*len(s.metrics) + slices.Index(s.metrics, c.Metric)
 	}
 	slices.SortStableFunc(cells, func(a, b result.Cell) int { return position(a) - position(b) })
+	for i := 1; i < len(cells); i++ {
+		if a, b := cells[i-1], cells[i]; a.Case == b.Case && a.Metric == b.Metric { // only the first would be found
+			faults = append(faults, fmt.Errorf("%q of %q has two units or notes: %q %q, %q %q", b.Metric, b.Case, a.Unit, a.Note, b.Unit, b.Note))
+		}
+	}
 	return cells, errors.Join(faults...)
 }
 

@@ -67,10 +67,11 @@ func TestWhatTestsReportIsATableInItsOrder(t *testing.T) {
 
 func TestTableIsNotMadeOfWhatIsWrong(t *testing.T) {
 	for code, message := range map[string]string{
-		measuring + `func TestMore(t *testing.T) { t.Error("too slow") }`:                                                           "exit status 1",
-		`func TestTimes(t *testing.T) { t.Skip() }`:                                                                                 `"crash" was not measured`,
-		`func TestTimes(t *testing.T) { t.Attr("figure", "x") }`:                                                                    "read a figure of TestTimes",
-		measuring + "func TestMore(t *testing.T) { t.Attr(`figure`, `{\"case\":\"a flood\",\"metric\":\"time\",\"values\":[1]}`) }": `"time" of "a flood" is not expected`,
+		measuring + `func TestMore(t *testing.T) { t.Error("too slow") }`:                                                                        "exit status 1",
+		`func TestTimes(t *testing.T) { t.Skip() }`:                                                                                              `"crash" was not measured`,
+		`func TestTimes(t *testing.T) { t.Attr("figure", "x") }`:                                                                                 "read a figure of TestTimes",
+		measuring + "func TestMore(t *testing.T) { t.Attr(`figure`, `{\"case\":\"a flood\",\"metric\":\"time\",\"values\":[1]}`) }":              `"time" of "a flood" is not expected`,
+		measuring + "func TestMore(t *testing.T) { t.Attr(`figure`, `{\"case\":\"stop\",\"metric\":\"time\",\"unit\":\"ms\",\"values\":[1]}`) }": `"time" of "stop" has two units or notes: "s" "", "ms" ""`,
 		`no Go at all`: "exit status 1",
 	} {
 		_, err := source("", "Test.*").Collect(t.Context(), module(t, code), false, io.Discard)
@@ -127,6 +128,17 @@ PASS
 	assert.InDelta(t, 2.0, cells[1].Median, 0)
 	assert.InDelta(t, 20e-9, cells[2].Median, 1e-12)
 	assert.Equal(t, result.Cell{Contender: "s3lect", Case: "b", Metric: "list", Unit: "B", Runs: 1, Min: 7.5, Median: 7.5, P99: 7.5, Max: 7.5}, cells[3])
+}
+
+func TestABenchmarkThatReportsLessIsNotATable(t *testing.T) {
+	s := Source{
+		Name: "a", arguments: func(bool) []string { return []string{"-run", "^$", "-bench", ".", "-benchtime", "1x", "."} },
+		names: map[benchmark]place{{"A", "sec/op", 0}: {"a", "time", "s"}, {"A", "allocs/op", 0}: {"a", "allocations", "1"}},
+		cases: []string{"a"}, metrics: []string{"time", "allocations"},
+	}
+	_, err := s.Collect(t.Context(), module(t, "func BenchmarkA(*testing.B) {}"), true, io.Discard)
+	require.ErrorContains(t, err, "no benchmark A has reported allocs/op")
+	assert.NotContains(t, err.Error(), "sec/op")
 }
 
 func TestSourcesHaveNamesOfTheirOwnAndCommandsThatCanBeTyped(t *testing.T) {
