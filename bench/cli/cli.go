@@ -4,8 +4,10 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -171,11 +173,27 @@ func render(do func(root string, tables map[string]*result.Table) error) error {
 	if err != nil {
 		return err
 	}
-	kept, err := report.ReadAll(filepath.Join(root, "bench", "results"))
+	kept, err := readKept(root)
 	if err != nil {
 		return err
 	}
 	return do(root, kept)
+}
+
+// readKept reads the kept results. Those of a table that is not measured any more would speak of machines and versions of which
+// nothing else does.
+func readKept(root string) (map[string]*result.Table, error) {
+	directory := filepath.Join(root, "bench", "results")
+	kept, err := report.ReadAll(directory)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range slices.Sorted(maps.Keys(kept)) {
+		if _, err := find([]string{name}); err != nil {
+			return nil, fmt.Errorf("read results: %w; remove %s", err, filepath.Join(directory, name+".json"))
+		}
+	}
+	return kept, nil
 }
 
 // repository finds the root of the repository from a directory in it.

@@ -76,3 +76,19 @@ func TestAnInterruptedMeasurementKeepsWhatWasMeasuredBefore(t *testing.T) {
 	assert.NotContains(t, said, "third")
 	assert.Equal(t, map[string]string{"first": "new", "second": "old", "third": "old"}, kept)
 }
+
+func TestResultsOfNoTableAreAnError(t *testing.T) {
+	_, err := readKept("../..")
+	require.NoError(t, err)
+
+	root := t.TempDir()
+	require.NoError(t, os.MkdirAll(filepath.Join(root, "bench", "results", "below"), 0o755))
+	require.NoError(t, (&result.Table{Name: "the-moon"}).Write(filepath.Join(root, "bench", "results", "the-moon.json")))
+	t.Chdir(filepath.Join(root, "bench", "results", "below"))
+	c := Command()
+	c.SetArgs([]string{"render"})
+	c.SetErr(io.Discard)
+	err = c.ExecuteContext(t.Context())
+	require.ErrorContains(t, err, `there is no table "the-moon"`)
+	require.ErrorContains(t, err, "remove ")
+}
