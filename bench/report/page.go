@@ -210,7 +210,11 @@ func (p *page) measured(name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("`%s`: %s, measured on %s in %s.", t.Command, runs, t.Began.UTC().Format(time.DateOnly), took(t.Took)), nil
+	text := fmt.Sprintf("`%s`: %s, measured on %s in %s.", t.Command, runs, t.Began.UTC().Format(time.DateOnly), took(t.Took))
+	if len(t.Cells) > len(p.kept[name].Cells) {
+		text += " etcd's figures are of [another measurement](#etcd-in-real-time)."
+	}
+	return text, nil
 }
 
 func took(d time.Duration) string {

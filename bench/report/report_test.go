@@ -230,6 +230,14 @@ func TestRunsOfATableAreThoseOfItsOwnMeasurement(t *testing.T) {
 	}
 	_, err = p.runs("the moon")
 	require.ErrorAs(t, err, new(missingTableError))
+
+	const apart = " etcd's figures are of [another measurement](#etcd-in-real-time)."
+	for name, joined := range map[string]bool{"gaps": true, "requests": true, "leases": false, "etcd": false} {
+		text, err := p.measured(name)
+		require.NoError(t, err)
+		assert.Equal(t, joined, strings.HasSuffix(text, apart), text)
+	}
+	assert.Contains(t, performanceText, "\n### etcd, in real time\n")
 }
 
 func TestTooFewRunsAreTriedAndNotPublished(t *testing.T) {
