@@ -54,8 +54,12 @@ func measureCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "measure TABLE...",
 		Short: "Measure tables again and keep what comes of it in bench/results",
-		Args:  cobra.MinimumNArgs(1),
-		RunE:  func(cmd *cobra.Command, names []string) error { return measure(cmd, names, quick) },
+		RunE: func(cmd *cobra.Command, names []string) error {
+			if len(names) == 0 {
+				return errors.New("name the tables, as in make measure TABLES='gaps etcd'; bench list prints those that there are")
+			}
+			return measure(cmd, names, quick)
+		},
 	}
 	c.Flags().BoolVar(&quick, "quick", false, "measure a few times only, and keep nothing")
 	return c

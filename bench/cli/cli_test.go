@@ -92,3 +92,12 @@ func TestResultsOfNoTableAreAnError(t *testing.T) {
 	require.ErrorContains(t, err, `there is no table "the-moon"`)
 	require.ErrorContains(t, err, "remove ")
 }
+
+func TestTablesThatCannotBeMeasuredAreSaidBeforeAnyIs(t *testing.T) {
+	for _, names := range [][]string{nil, {"failover", "the-moon"}} {
+		c := Command()
+		c.SetArgs(append([]string{"measure"}, names...))
+		c.SetErr(io.Discard)
+		require.ErrorContains(t, c.ExecuteContext(t.Context()), "bench list prints those that there are")
+	}
+}
