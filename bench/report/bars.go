@@ -116,7 +116,7 @@ func (b bars) drawLegend(c draw.Canvas) {
 	}
 	if len(b.panels) > 0 && b.panels[0].spread {
 		entries = append(entries,
-			entry{"median", func(c *draw.Canvas, x, y vg.Length) { box(c, palette[0], x, y-4, x+18, y+4) }},
+			entry{"median, and its figure", func(c *draw.Canvas, x, y vg.Length) { box(c, palette[0], x, y-4, x+18, y+4) }},
 			entry{"to p99", func(c *draw.Canvas, x, y vg.Length) { whisker(c, x, x+18, y) }},
 			entry{"maximum", func(c *draw.Canvas, x, y vg.Length) { dot(c, x+9, y) }})
 	}

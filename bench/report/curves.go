@@ -26,36 +26,36 @@ var (
 	dashes = [][]vg.Length{nil, {6, 2}, {2, 2}, {8, 2, 2, 2}}
 )
 
-// drawRequests shows what followers cost, both axes logarithmic.
+// drawRequests shows what followers cost.
 func drawRequests(t *result.Table, metric string) ([]byte, error) {
 	p := newPlot("One leader and its followers, " + metric)
-	p.X.Label.Text, p.Y.Label.Text = "followers", metric
+	p.X.Label.Text, p.Y.Label.Text = "followers", metric+", median"
 	if metric == "dollars per month" {
-		p.Y.Label.Text = "$ per month, at the prices of S3 Standard"
+		p.Y.Label.Text = "$ per month at the prices of S3 Standard, median"
 	}
-	p.X.Scale, p.Y.Scale = plot.LogScale{}, plot.LogScale{}
-	p.Y.Tick.Marker = decades{}
-	return drawCurves(p, t, metric, func(c result.Cell) float64 { return c.Median })
+	return drawCurves(p, t, metric)
 }
 
-// drawLeases shows failover against the length of the lease, and what theory allows, both axes logarithmic.
+// drawLeases shows failover against the length of the lease, and what theory allows.
 func drawLeases(t *result.Table) ([]byte, error) {
 	const metric = "time without a leader after a crash"
 	p := newPlot("From the crash of a leader to the next one")
 	p.X.Label.Text, p.Y.Label.Text = "lease, s", "time without a leader, median, s"
-	p.X.Scale, p.Y.Scale = plot.LogScale{}, plot.LogScale{}
-	p.Y.Tick.Marker = decades{}
-	return drawCurves(p, t, metric, func(c result.Cell) float64 { return c.Median })
+	return drawCurves(p, t, metric)
 }
 
-// drawCurves draws a line for each contender, over X, with a legend beside them.
-func drawCurves(p *plot.Plot, t *result.Table, metric string, value func(result.Cell) float64) ([]byte, error) {
+// drawCurves draws a line for each contender, over X, with a legend beside them. Both axes are logarithmic.
+func drawCurves(p *plot.Plot, t *result.Table, metric string) ([]byte, error) {
+	p.X.Scale, p.Y.Scale = plot.LogScale{}, plot.LogScale{}
+	p.Y.Tick.Marker = decades{}
+	p.X.Label.Text += " (logarithmic)"
+	p.Y.Label.Text += " (logarithmic)"
 	p.Add(horizontals{})
 	legend := newLegend()
 	var at []plot.Tick
 	next := 0
 	for _, contender := range contendersOf(t, metric) {
-		points := curve(t, contender, metric, value)
+		points := curve(t, contender, metric)
 		if len(points) == 0 {
 			continue
 		}
@@ -93,11 +93,11 @@ func drawCurves(p *plot.Plot, t *result.Table, metric string, value func(result.
 	})
 }
 
-// curve is what a contender has at each X. 0 has no place on a logarithmic axis.
-func curve(t *result.Table, contender, metric string, value func(result.Cell) float64) (points plotter.XYs) {
+// curve is the medians of a contender at each X. 0 has no place on a logarithmic axis.
+func curve(t *result.Table, contender, metric string) (points plotter.XYs) {
 	for _, c := range t.Cells {
-		if y := value(c); c.Contender == contender && c.Metric == metric && c.Runs > 0 && c.X > 0 && y > 0 {
-			points = append(points, plotter.XY{X: c.X, Y: y})
+		if c.Contender == contender && c.Metric == metric && c.Runs > 0 && c.X > 0 && c.Median > 0 {
+			points = append(points, plotter.XY{X: c.X, Y: c.Median})
 		}
 	}
 	slices.SortFunc(points, func(a, b plotter.XY) int { return cmp.Compare(a.X, b.X) })

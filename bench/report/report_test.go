@@ -88,6 +88,7 @@ func TestTheoreticalLimitIsDrawn(t *testing.T) {
 	data, err := drawLeases(fixture()["leases"])
 	require.NoError(t, err)
 	assert.Contains(t, string(data), "the theoretical limit")
+	assert.Equal(t, 2, strings.Count(string(data), " (logarithmic)"), "both axes say what they are")
 }
 
 func TestWhatHasNoPlaceOnALogarithmicAxisIsNotDrawn(t *testing.T) {
