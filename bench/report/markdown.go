@@ -178,18 +178,21 @@ func (p *page) grid(name string, shown ...string) (string, error) {
 		row := []string{caseName}
 		for _, contender := range contenders {
 			var texts []string
+			var note string // once in a field
 			for i, metric := range metrics {
 				cell, found := t.Find(contender, caseName, metric)
-				if i > 0 {
-					cell.Note = "" // once in a field
-				}
+				note = cmp.Or(note, cell.Note)
+				cell.Note = ""
 				text, err := m.show(cell, found, statistics[i])
 				if err != nil {
 					return "", err
 				}
 				texts = append(texts, pickString(found, text, "–"))
 			}
-			row = append(row, strings.Join(slices.Compact(texts), " / ")) // a dash, or 0, but once
+			texts = slices.CompactFunc(texts, func(a, b string) bool { // nothing is said but once
+				return a == b && (a == "–" || a == "0" || strings.HasPrefix(a, "0 "))
+			})
+			row = append(row, strings.Join(texts, " / ")+m.note(note))
 		}
 		m.add(row...)
 	}

@@ -162,7 +162,7 @@ func TestEveryCellShows(t *testing.T) {
 	before := pageOf(fixture())
 	for _, name := range slices.Sorted(maps.Keys(fixture())) {
 		for i, cell := range fixture()[name].Cells {
-			if cell.Runs == 0 || cell.Metric == "two leaders, longest" && cell.Median == 0 {
+			if cell.Runs == 0 {
 				continue
 			}
 			tables := fixture()
@@ -181,6 +181,19 @@ func TestWhatCannotBeMeasuredIsADashWithTheReason(t *testing.T) {
 	assert.Contains(t, page, "\n<sup>1</sup> it ends by itself\n")
 	assert.Contains(t, page, "| the record is deleted | 0 of 200<sup>3</sup> |", "what is to be known of a figure is said, too")
 	assert.Contains(t, string(files[chartsDir+"/overlaps.svg"]), "the record is deleted *")
+}
+
+func TestFiguresOfAFieldThatAreTheSameAreBothSaidUnlessTheyAreNothing(t *testing.T) {
+	cell := func(caseName, metric string, v float64) result.Cell {
+		return result.Cell{Contender: "a", Case: caseName, Metric: metric, Unit: "s", Note: "known"}.Summarize([]float64{v})
+	}
+	p, err := newPage(map[string]*result.Table{"x": {Cells: []result.Cell{
+		cell("never", "total", 0), cell("never", "longest", 0), cell("once", "total", 2), cell("once", "longest", 2), {Case: "not", Metric: "total", Contender: "a"},
+	}}})
+	require.NoError(t, err)
+	table, err := p.grid("x", "total: median", "longest: max")
+	require.NoError(t, err)
+	assert.Contains(t, table, "| never | 0 s<sup>1</sup> |\n| once | 2.00 s / 2.00 s<sup>1</sup> |\n| not | – |\n")
 }
 
 func TestAxesHaveRoundNumbers(t *testing.T) {
