@@ -175,15 +175,16 @@ func statistic(c result.Cell, column string) (string, error) {
 	}
 }
 
-// runs says over how many runs the figures of a table were taken, other than bounds and limits. What was joined to it is of another
-// measurement.
-func (p *page) runs(name string) (string, error) {
+// runs says over how many runs the figures of a table were taken, or those of a metric, other than bounds and limits. What was
+// joined to it is of another measurement.
+func (p *page) runs(name string, metric ...string) (string, error) {
 	if _, err := p.table(name); err != nil {
 		return "", err
 	}
 	fewest, most := 0, 0
 	for _, c := range p.kept[name].Cells {
-		if c.Runs > 0 && !strings.HasPrefix(c.Metric, boundMetric) && c.Contender != limitName {
+		counts := len(metric) == 0 || slices.Contains(metric, c.Metric)
+		if counts && c.Runs > 0 && !strings.HasPrefix(c.Metric, boundMetric) && c.Contender != limitName {
 			most = max(most, c.Runs)
 			if fewest == 0 || c.Runs < fewest {
 				fewest = c.Runs
@@ -200,13 +201,14 @@ func (p *page) runs(name string) (string, error) {
 	}
 }
 
-// measured says how and when a table was measured, and by what command.
-func (p *page) measured(name string) (string, error) {
+// measured says how and when a table was measured, and by what command. The metric is the one whose values are runs, where those of
+// others are something else.
+func (p *page) measured(name string, metric ...string) (string, error) {
 	t, err := p.table(name)
 	if err != nil {
 		return "", err
 	}
-	runs, err := p.runs(name)
+	runs, err := p.runs(name, metric...)
 	if err != nil {
 		return "", err
 	}

@@ -235,6 +235,7 @@ func TestRunsOfATableAreThoseOfItsOwnMeasurement(t *testing.T) {
 	for _, c := range tables["etcd"].Cells {
 		require.Equal(t, 1, c.Runs)
 	}
+	tables["crosscheck"] = &result.Table{Cells: []result.Cell{{Metric: "requests per window", Runs: 240}, {Metric: "latency", Runs: 54321}, {Metric: "difference", Runs: 1}}}
 	p, err := newPage(tables)
 	require.NoError(t, err)
 	for name, expected := range map[string]string{"gaps": "4 runs", "leases": "2 runs", "etcd": "one run", "requests": "one run"} {
@@ -242,6 +243,9 @@ func TestRunsOfATableAreThoseOfItsOwnMeasurement(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, expected, runs, "%s: without etcd's, and without the limit that nobody has measured", name)
 	}
+	runs, err := p.runs("crosscheck", "requests per window")
+	require.NoError(t, err)
+	assert.Equal(t, "240 runs", runs, "a request is no run")
 	_, err = p.runs("the moon")
 	require.ErrorAs(t, err, new(missingTableError))
 
