@@ -87,6 +87,7 @@ func TestMeasurementsInSeveralProcessesAreOneTable(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, table.Cells, 3)
 	assert.Equal(t, 6, table.Cells[0].Runs)
+	assert.Equal(t, "make -C bench measure TABLES=times", table.Command, "that which measures as often")
 }
 
 func TestTryingMayLeaveOutCases(t *testing.T) {
@@ -147,7 +148,7 @@ func TestSourcesHaveNamesOfTheirOwnAndCommandsThatCanBeTyped(t *testing.T) {
 		assert.False(t, names[s.Name], s.Name)
 		names[s.Name] = true
 		assert.NotEmpty(t, s.Title, s.Name)
-		assert.Regexp(t, `^go test -run '\^.*\$' `, s.Command())
+		assert.Regexp(t, pick(s.repeat > 1, `^make -C bench measure TABLES=`+s.Name+`$`, `^go test -run '\^.*\$' `), s.Command())
 		assert.NotEmpty(t, s.cases, s.Name)
 		assert.NotEmpty(t, s.metrics, s.Name)
 		for _, p := range s.names {
