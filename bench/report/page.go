@@ -212,7 +212,7 @@ func (p *page) measured(name string, metric ...string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	text := fmt.Sprintf("`%s`: %s, measured on %s in %s.", t.Command, runs, t.Began.UTC().Format(time.DateOnly), took(t.Took))
+	text := "`" + t.Command + "`" + fmt.Sprintf(": %s, measured on %s in %s.", runs, t.Began.UTC().Format(time.DateOnly), took(t.Took))
 	if len(t.Cells) > len(p.kept[name].Cells) {
 		text += " etcd's figures are of [another measurement](#etcd-in-real-time)."
 	}

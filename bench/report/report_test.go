@@ -264,7 +264,7 @@ func TestTooFewRunsAreTriedAndNotPublished(t *testing.T) {
 	require.NoError(t, Try(root, tables))
 	require.ErrorContains(t, Render(root, tables), `"gaps" has too few runs to be published`)
 	assert.Contains(t, read(t, root, "README.md"), "\nold\n")
-	assert.NoFileExists(t, filepath.Join(root, "docs/performance.md"))
+	assert.NoFileExists(t, filepath.Join(root, "docs", "performance.md"))
 	require.ErrorContains(t, Check(root, tables), `"gaps" has too few runs to be published`)
 }
 
