@@ -136,6 +136,9 @@ func render(root string, tables map[string]*result.Table) (map[string][]byte, er
 		if err != nil {
 			return nil, fmt.Errorf("render %s: %w", name, err)
 		}
+		if !beginMark.Match(text) {
+			return nil, fmt.Errorf("render %s: it has no marks any more", name)
+		}
 		if files[name], err = replaceBlocks(text, p.block); err != nil {
 			return nil, fmt.Errorf("render %s: %w", name, err)
 		}

@@ -134,6 +134,7 @@ func TestMarksThatCannotBeFilledAreErrors(t *testing.T) {
 		"<!-- measured: side-by-side -->\nold\n":            "no <!-- end --> after the mark of side-by-side",
 		"<!-- measured: the-moon -->\nold\n<!-- end -->\n":  `nothing is measured under the name "the-moon"`,
 		"<!-- measured: side-by-side -->\n<!-- measured: m": "no <!-- end -->",
+		"<!-- measured: side-by-side -->\r\n<!-- end -->":   "render README.md: it has no marks any more",
 	} {
 		root := place(t)
 		put(t, root, "README.md", text)
