@@ -86,7 +86,8 @@ func measureSideBySide(ctx context.Context, root, name, test string, runs int, l
 	defer os.RemoveAll(dir) //nolint:errcheck // it is temporary
 	out := filepath.Join(dir, name+".json")
 	log = process.Locked(log)
-	err = process.Run(ctx, filepath.Join(root, "bench"), log, log, "go", "test", "./measure", "-run", "^"+test+"$", "-count=1", "-timeout=3h",
+	// Without the name of a package go test passes on at once what the test says, of which it would else say nothing.
+	err = process.Run(ctx, filepath.Join(root, "bench", "measure"), log, log, "go", "test", "-run", "^"+test+"$", "-count=1", "-timeout=3h",
 		"-args", fmt.Sprint("-runs=", runs), "-out="+out)
 	if err != nil {
 		return nil, fmt.Errorf("measure %s: %w", name, err)
