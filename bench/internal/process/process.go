@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"strings"
 	"time"
@@ -18,13 +19,19 @@ var ErrNotInstalled = errors.New("what it needs is not installed")
 const Grace = 10 * time.Second
 
 // Run runs a program in a directory, and writes what it says to out and errs. When ctx ends, so does the program, with all
-// that it has started.
+// that it has started. Its temporary files are removed: a test that is ended removes none, and servers of etcd have large ones.
 func Run(ctx context.Context, directory string, out, errs io.Writer, name string, args ...string) error {
+	temporary, err := os.MkdirTemp("", "bench-")
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	defer os.RemoveAll(temporary) //nolint:errcheck // it is temporary
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = directory, out, errs
+	cmd.Env = append(cmd.Environ(), "TMPDIR="+temporary)
 	cmd.WaitDelay = Grace
 	separate(cmd)
-	err := cmd.Run()
+	err = cmd.Run()
 	switch {
 	case ctx.Err() != nil:
 		killRest(cmd)

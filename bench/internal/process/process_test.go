@@ -27,17 +27,19 @@ func TestProgramsRunWhereTheyAreToldTo(t *testing.T) {
 }
 
 // Everything that the shell has started holds the pipe open. What it starts in the background heeds no interrupt.
-func TestInterruptionEndsWhatTheProgramHasStarted(t *testing.T) {
+func TestInterruptionEndsWhatTheProgramHasStartedAndLeavesNothing(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	reader, writer, err := os.Pipe()
 	require.NoError(t, err)
 	defer reader.Close()
 	require.NoError(t, reader.SetReadDeadline(time.Now().Add(3*Grace)))
 	interrupted := errors.New("interrupted")
+	temporary := t.TempDir()
+	t.Setenv("TMPDIR", temporary)
 	ended := make(chan error, 1)
 	go func() {
 		defer writer.Close()
-		ended <- Run(ctx, ".", writer, nil, "sh", "-c", "trap exit INT; sleep 3600 & echo started; wait")
+		ended <- Run(ctx, ".", writer, nil, "sh", "-c", "trap exit INT; mktemp >&2; sleep 3600 & echo started; wait")
 	}()
 	said := bufio.NewReader(reader)
 	line, err := said.ReadString('\n')
@@ -47,4 +49,7 @@ func TestInterruptionEndsWhatTheProgramHasStarted(t *testing.T) {
 	require.ErrorIs(t, <-ended, interrupted)
 	_, err = said.ReadByte()
 	require.ErrorIs(t, err, io.EOF)
+	left, err := os.ReadDir(temporary)
+	require.NoError(t, err)
+	require.Empty(t, left)
 }
