@@ -4,6 +4,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -78,7 +79,7 @@ func reportCommand() *cobra.Command {
 			if err := measure(cmd, nil, false); err != nil {
 				return fmt.Errorf("%w\nthe documents are as they were; measure these tables again, and render", err)
 			}
-			return render(report.Render)
+			return render(cmd, report.Render)
 		},
 	}
 	c.Flags().BoolVar(&quick, "quick", false, "measure a few times only, and write nothing")
@@ -88,14 +89,14 @@ func reportCommand() *cobra.Command {
 func renderCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "render", Short: "Write the documents from what is kept in bench/results", Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return render(report.Render) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return render(cmd, report.Render) },
 	}
 }
 
 func checkCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "check", Short: "Check that the documents are what the kept results say", Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return render(report.Check) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return render(cmd, report.Check) },
 	}
 }
 
@@ -172,7 +173,7 @@ func measureTables(cmd *cobra.Command, root string, wanted []table, quick bool) 
 	return errors.Join(failed...)
 }
 
-func render(do func(root string, tables map[string]*result.Table) error) error {
+func render(cmd *cobra.Command, do func(root string, tables map[string]*result.Table, log io.Writer) error) error {
 	root, err := repository()
 	if err != nil {
 		return err
@@ -181,7 +182,7 @@ func render(do func(root string, tables map[string]*result.Table) error) error {
 	if err != nil {
 		return err
 	}
-	return do(root, kept)
+	return do(root, kept, cmd.ErrOrStderr())
 }
 
 // readKept reads the kept results. Those of a table that is not measured any more would speak of machines and versions of which

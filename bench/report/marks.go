@@ -12,8 +12,8 @@ const endMark = "<!-- end -->"
 var beginMark = regexp.MustCompile(`<!-- measured: ([a-z-]+) -->\n`)
 
 // replaceBlocks replaces what stands between marks by what is rendered for their names. A block that needs a table that
-// is not there stays as it is.
-func replaceBlocks(text []byte, block func(name string) ([]byte, error)) ([]byte, error) {
+// is not there stays as it is, which left is told.
+func replaceBlocks(text []byte, block func(name string) ([]byte, error), left func(name string, missing error)) ([]byte, error) {
 	var out bytes.Buffer
 	for {
 		begin := beginMark.FindSubmatchIndex(text)
@@ -31,6 +31,7 @@ func replaceBlocks(text []byte, block func(name string) ([]byte, error)) ([]byte
 		var missing missingTableError
 		switch {
 		case errors.As(err, &missing):
+			left(name, missing)
 			content = text[begin[1]:end]
 		case err != nil:
 			return nil, err

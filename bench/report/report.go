@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -22,14 +23,15 @@ const chartsDir = "docs/charts"
 var marked = []string{"README.md", "docs/operations.md"}
 
 // Render writes docs/performance.md, the charts and what stands between the marks of other documents, below root. Tables
-// are found by their names. What needs a table that is not there is left out of the page, and left as it is elsewhere.
+// are found by their names. What needs a table that is not there is left out of the page, and left as it is elsewhere, which is
+// told to log.
 //
 // Tables of too few runs are an error: blocks in other documents have no place to say so.
-func Render(root string, tables map[string]*result.Table) error {
+func Render(root string, tables map[string]*result.Table, log io.Writer) error {
 	if err := publishable(tables); err != nil {
 		return err
 	}
-	files, err := render(root, tables)
+	files, err := render(root, tables, log)
 	if err != nil {
 		return err
 	}
@@ -47,16 +49,16 @@ func Render(root string, tables map[string]*result.Table) error {
 
 // Try renders everything and writes nothing: to see that what was measured can be shown.
 func Try(root string, tables map[string]*result.Table) error {
-	_, err := render(root, tables)
+	_, err := render(root, tables, io.Discard)
 	return err
 }
 
-// Check returns an error that names the files below root that are not what Render would write.
-func Check(root string, tables map[string]*result.Table) error {
+// Check returns an error that names the files below root that are not what Render would write. What it would leave is told to log.
+func Check(root string, tables map[string]*result.Table, log io.Writer) error {
 	if err := publishable(tables); err != nil {
 		return err
 	}
-	files, err := render(root, tables)
+	files, err := render(root, tables, log)
 	if err != nil {
 		return err
 	}
@@ -111,7 +113,7 @@ func ReadAll(directory string) (map[string]*result.Table, error) {
 }
 
 // render returns the contents of all files, by their names below root.
-func render(root string, tables map[string]*result.Table) (map[string][]byte, error) {
+func render(root string, tables map[string]*result.Table, log io.Writer) (map[string][]byte, error) {
 	files := map[string][]byte{}
 	p, err := newPage(tables)
 	if err != nil {
@@ -139,7 +141,9 @@ func render(root string, tables map[string]*result.Table) (map[string][]byte, er
 		if !beginMark.Match(text) {
 			return nil, fmt.Errorf("render %s: it has no marks any more", name)
 		}
-		if files[name], err = replaceBlocks(text, p.block); err != nil {
+		if files[name], err = replaceBlocks(text, p.block, func(block string, missing error) {
+			fmt.Fprintf(log, "%s: %s is left as it was: %v\n", name, block, missing)
+		}); err != nil {
 			return nil, fmt.Errorf("render %s: %w", name, err)
 		}
 	}

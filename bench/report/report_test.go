@@ -42,9 +42,9 @@ func read(t *testing.T, root, name string) string {
 }
 
 func TestSameResultsGiveTheSameBytes(t *testing.T) {
-	first, err := render(place(t), fixture())
+	first, err := render(place(t), fixture(), io.Discard)
 	require.NoError(t, err)
-	second, err := render(place(t), fixture())
+	second, err := render(place(t), fixture(), io.Discard)
 	require.NoError(t, err)
 	assert.Equal(t, first, second)
 	for _, c := range charts {
@@ -53,7 +53,7 @@ func TestSameResultsGiveTheSameBytes(t *testing.T) {
 }
 
 func TestChartsHaveAWhiteBackgroundAndTheirTextAsText(t *testing.T) {
-	files, err := render(place(t), fixture())
+	files, err := render(place(t), fixture(), io.Discard)
 	require.NoError(t, err)
 	for _, c := range charts {
 		data := files[chartsDir+"/"+c.name]
@@ -103,15 +103,15 @@ func TestWhatHasNoPlaceOnALogarithmicAxisIsNotDrawn(t *testing.T) {
 
 func TestWhatStandsBetweenMarksIsReplacedAndNothingElse(t *testing.T) {
 	root := place(t)
-	require.NoError(t, Render(root, fixture()))
+	require.NoError(t, Render(root, fixture(), io.Discard))
 	readme := read(t, root, "README.md")
 	assert.True(t, strings.HasPrefix(readme, "before\n<!-- measured: side-by-side -->\n![") && strings.HasSuffix(readme, "\n<!-- end -->\nafter\n"), readme)
 	assert.NotContains(t, readme, "old")
 	assert.Contains(t, readme, "| client-go | 315 of 3,000 | 45 of 200 | 12.0 s, 20.0 s | 12.0 s, 21.0 s |")
 	assert.Contains(t, readme, "| redsync | 783 of 2,400 | 135 of 200 | ", "a fault of which it is spared a part is not the one that is assumed away")
 	assert.Contains(t, read(t, root, "docs/operations.md"), "| without peers | 400,000: $0.40 |")
-	require.NoError(t, Check(root, fixture()))
-	require.NoError(t, Render(root, fixture()))
+	require.NoError(t, Check(root, fixture(), io.Discard))
+	require.NoError(t, Render(root, fixture(), io.Discard))
 	assert.Equal(t, readme, read(t, root, "README.md"), "rendered again")
 }
 
@@ -119,14 +119,17 @@ func TestWhatNeedsATableThatIsMissingIsLeftAsItIs(t *testing.T) {
 	root, tables := place(t), fixture()
 	delete(tables, "overlaps")
 	delete(tables, "requests")
-	require.NoError(t, Render(root, tables))
+	var log strings.Builder
+	require.NoError(t, Render(root, tables, &log))
+	assert.Equal(t, "README.md: side-by-side is left as it was: there is no table \"overlaps\"; measure it\n"+
+		"docs/operations.md: money is left as it was: there is no table \"requests\"; measure it\n", log.String())
 	assert.Contains(t, read(t, root, "README.md"), "\nold\n")
 	assert.Contains(t, read(t, root, "docs/operations.md"), "\nold\n")
 	page := read(t, root, "docs/performance.md")
 	assert.Contains(t, page, "### Time without a leader")
 	assert.NotContains(t, page, "### Two leaders at once")
 	assert.NoFileExists(t, filepath.Join(root, chartsDir, "overlaps.svg"))
-	require.NoError(t, Check(root, tables))
+	require.NoError(t, Check(root, tables, io.Discard))
 }
 
 func TestMarksThatCannotBeFilledAreErrors(t *testing.T) {
@@ -138,17 +141,17 @@ func TestMarksThatCannotBeFilledAreErrors(t *testing.T) {
 	} {
 		root := place(t)
 		put(t, root, "README.md", text)
-		assert.ErrorContains(t, Render(root, fixture()), message)
+		assert.ErrorContains(t, Render(root, fixture(), io.Discard), message)
 	}
 }
 
 func TestCheckNamesWhatIsStale(t *testing.T) {
 	root, tables := place(t), fixture()
-	require.ErrorContains(t, Check(root, tables), "README.md, docs/charts/costs.svg")
-	require.NoError(t, Render(root, tables))
-	require.NoError(t, Check(root, tables))
+	require.ErrorContains(t, Check(root, tables, io.Discard), "README.md, docs/charts/costs.svg")
+	require.NoError(t, Render(root, tables, io.Discard))
+	require.NoError(t, Check(root, tables, io.Discard))
 	put(t, root, "docs/charts/gaps.svg", read(t, root, "docs/charts/gaps.svg")+" ")
-	require.ErrorContains(t, Check(root, tables), "render them again: docs/charts/gaps.svg")
+	require.ErrorContains(t, Check(root, tables, io.Discard), "render them again: docs/charts/gaps.svg")
 }
 
 // Each figure that is measured again must show, or it does not come from the measurement.
@@ -175,7 +178,7 @@ func TestEveryCellShows(t *testing.T) {
 }
 
 func TestWhatCannotBeMeasuredIsADashWithTheReason(t *testing.T) {
-	files, err := render(place(t), fixture())
+	files, err := render(place(t), fixture(), io.Discard)
 	require.NoError(t, err)
 	page := string(files["docs/performance.md"])
 	assert.Contains(t, page, "| frozen leader | litestream | –<sup>1</sup> | –<sup>1</sup> | –<sup>1</sup> | –<sup>1</sup> |\n")
@@ -263,10 +266,10 @@ func TestTooFewRunsAreTriedAndNotPublished(t *testing.T) {
 	root, tables := place(t), fixture()
 	tables["gaps"].Quick = true
 	require.NoError(t, Try(root, tables))
-	require.ErrorContains(t, Render(root, tables), `"gaps" has too few runs to be published`)
+	require.ErrorContains(t, Render(root, tables, io.Discard), `"gaps" has too few runs to be published`)
 	assert.Contains(t, read(t, root, "README.md"), "\nold\n")
 	assert.NoFileExists(t, filepath.Join(root, "docs", "performance.md"))
-	require.ErrorContains(t, Check(root, tables), `"gaps" has too few runs to be published`)
+	require.ErrorContains(t, Check(root, tables, io.Discard), `"gaps" has too few runs to be published`)
 }
 
 func TestTablesAreReadBackByTheirNames(t *testing.T) {
