@@ -72,6 +72,15 @@ func Check(root string, tables map[string]*result.Table, log io.Writer) error {
 			stale = append(stale, name)
 		}
 	}
+	kept, err := os.ReadDir(filepath.Join(root, chartsDir))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("check the report: %w", err)
+	}
+	for _, entry := range kept {
+		if !slices.ContainsFunc(charts, func(c chart) bool { return c.name == entry.Name() }) {
+			return fmt.Errorf("nothing draws %s/%s any more; remove it", chartsDir, entry.Name())
+		}
+	}
 	if len(stale) > 0 {
 		return fmt.Errorf("not what the kept results say, render them again: %s", strings.Join(stale, ", "))
 	}

@@ -152,6 +152,9 @@ func TestCheckNamesWhatIsStale(t *testing.T) {
 	require.NoError(t, Check(root, tables, io.Discard))
 	put(t, root, "docs/charts/gaps.svg", read(t, root, "docs/charts/gaps.svg")+" ")
 	require.ErrorContains(t, Check(root, tables, io.Discard), "render them again: docs/charts/gaps.svg")
+	require.NoError(t, Render(root, tables, io.Discard))
+	put(t, root, "docs/charts/the-moon.svg", "")
+	require.ErrorContains(t, Check(root, tables, io.Discard), "nothing draws docs/charts/the-moon.svg any more")
 }
 
 // Each figure that is measured again must show, or it does not come from the measurement.
