@@ -101,3 +101,18 @@ func TestTablesThatCannotBeMeasuredAreSaidBeforeAnyIs(t *testing.T) {
 		require.ErrorContains(t, c.ExecuteContext(t.Context()), "bench list prints those that there are")
 	}
 }
+
+// TestTheTestsThatFillTablesExist is since go test passes where it finds no test of a name.
+func TestTheTestsThatFillTablesExist(t *testing.T) {
+	sources, err := filepath.Glob("../measure/*_test.go")
+	require.NoError(t, err)
+	var all bytes.Buffer
+	for _, name := range sources {
+		source, err := os.ReadFile(name)
+		require.NoError(t, err)
+		all.Write(source)
+	}
+	for _, s := range sideBySide {
+		assert.Contains(t, all.String(), "func "+s.test+"(t *testing.T)", s.name)
+	}
+}

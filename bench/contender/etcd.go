@@ -29,7 +29,7 @@ type Etcd struct {
 	session   atomic.Pointer[concurrency.Session] // of the present leadership; nil if there is none
 }
 
-// EtcdModule is whose version is reported.
+// EtcdModule is the client, whose version is reported.
 const EtcdModule = "go.etcd.io/etcd/client/v3"
 
 var _ arena.Candidate = (*Etcd)(nil)

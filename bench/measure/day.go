@@ -131,7 +131,11 @@ func election(c contender.Contender, schedule Schedule, number int, o arena.Opti
 		}
 		struck := time.Now()
 		restore := events[w%2].strike(f, leader)
-		day.Gaps = append(day.Gaps, f.withoutOther(leader, struck))
+		gap, err := f.withoutOther(leader, struck)
+		if err != nil {
+			return nil, err
+		}
+		day.Gaps = append(day.Gaps, gap)
 		if err := restore(); err != nil {
 			return nil, err
 		}

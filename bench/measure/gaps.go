@@ -1,6 +1,7 @@
 package measure
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/seed-6dc909bb/s3lect/bench/arena"
@@ -55,8 +56,7 @@ func after(d time.Duration, do func()) func() error {
 }
 
 // Gaps has an event happen to a leader so many times, each at a random moment of a settled leadership, and returns
-// for how long there was no other leader after each. It gives up after a hundred leases, which is then the
-// figure.
+// for how long there was no other leader after each.
 func Gaps(c contender.Contender, s contender.Settings, e Event, seed uint64, times int) ([]time.Duration, error) {
 	f, err := enter(c, s, 5, arena.Options{Seed: seed}, arena.Fault{})
 	if err != nil {
@@ -72,7 +72,11 @@ func Gaps(c contender.Contender, s contender.Settings, e Event, seed uint64, tim
 		}
 		began := time.Now()
 		restore := e.strike(f, leader)
-		out = append(out, f.withoutOther(leader, began))
+		gap, err := f.withoutOther(leader, began)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", e.Name, err)
+		}
+		out = append(out, gap)
 		if err := restore(); err != nil {
 			return nil, err
 		}
@@ -80,16 +84,17 @@ func Gaps(c contender.Contender, s contender.Settings, e Event, seed uint64, tim
 	return out, nil
 }
 
-// withoutOther waits for another leader and returns how long ago that is.
-func (f *field) withoutOther(old *arena.Node, began time.Time) time.Duration {
+// withoutOther waits for another leader and returns how long ago that is. None within a hundred leases is an error: a
+// figure that was cut off would be taken for one that was measured.
+func (f *field) withoutOther(old *arena.Node, began time.Time) (time.Duration, error) {
 	limit := 100 * f.settings.Lease
 	for time.Since(began) < limit {
 		for _, n := range f.Leaders() {
 			if n != old {
-				return time.Since(began)
+				return time.Since(began), nil
 			}
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
-	return limit
+	return 0, fmt.Errorf("no other leader for %v", limit)
 }

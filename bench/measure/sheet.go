@@ -20,9 +20,13 @@ func NewTable(name string) *result.Table {
 	if !ok {
 		return t
 	}
+	modules := []string{contender.EtcdModule}
 	for _, c := range contender.All() {
-		if i := slices.IndexFunc(info.Deps, func(m *debug.Module) bool { return m.Path == c.Module }); i >= 0 && info.Deps[i].Replace == nil {
-			t.Modules[c.Module] = info.Deps[i].Version
+		modules = append(modules, c.Module)
+	}
+	for _, m := range info.Deps {
+		if slices.Contains(modules, m.Path) && m.Replace == nil {
+			t.Modules[m.Path] = m.Version
 		}
 	}
 	return t
