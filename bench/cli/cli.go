@@ -143,7 +143,7 @@ func measureTables(cmd *cobra.Command, root string, wanted []table, quick bool) 
 	var failed []error
 	for i, t := range wanted {
 		cmd.PrintErrf("[%d of %d] %s: %s\n", i+1, len(wanted), t.name, t.title)
-		began := time.Now()
+		began, commit := time.Now(), revision(cmd.Context(), root)
 		found, err := t.measure(cmd.Context(), root, quick, cmd.ErrOrStderr())
 		if errors.Is(err, process.ErrNotInstalled) {
 			cmd.PrintErrf("left as it was: %v\n", err)
@@ -159,6 +159,9 @@ func measureTables(cmd *cobra.Command, root string, wanted []table, quick bool) 
 		}
 		cmd.PrintErrf("took %v\n", time.Since(began).Round(time.Second))
 		found.Title = t.title
+		if commit != "" && found.Modules != nil {
+			found.Modules["s3lect"] = commit
+		}
 		measured[t.name] = found
 		if quick {
 			continue
