@@ -142,8 +142,9 @@ type watched struct {
 	endedAt  time.Time // its last leadership
 	standsBy string    // the session in which it resigned, and stands back
 
-	hooks   hookState
-	hookCtx context.Context
+	hooks    hookState
+	hookCtx  context.Context
+	hookTerm int64 // of the leadership whose acquire hook was last begun
 
 	working     bool
 	workCtx     context.Context
@@ -316,9 +317,7 @@ func (m *monitor) observe(p *process) bool {
 	if p.m.leading && term == p.m.term || term == 0 {
 		return true
 	}
-	if term == p.m.term && p.m.hooks == acquired && p.m.hookCtx.Err() == nil && m.topLeader[p.m.key()] == term {
-		// A step of its wall clock had made it doubt, and another one has undone that before the
-		// elector took notice: it is the same leadership.
+	if m.goesOn(p, term) {
 		p.m.leading = true
 		return true
 	}
@@ -337,6 +336,22 @@ func (m *monitor) observe(p *process) bool {
 }
 
 // checkTrust holds a leader to its last write that took effect: sent + 0.9 × lease, by its own
+// goesOn reports whether a process that says again that it leads is in the same leadership as before: a step of its wall clock
+// had made it doubt, and another one has undone that before the elector took notice. Nobody has been told of an end then.
+func (m *monitor) goesOn(p *process, term int64) bool {
+	if term != p.m.term || term != m.topLeader[p.m.key()] {
+		return false
+	}
+	switch p.m.hooks {
+	case hooksIdle: // its hook is still to come, as when the process is frozen, or has been
+		return p.m.hookTerm < term
+	case acquiring, acquired:
+		return p.m.hookCtx.Err() == nil
+	default:
+		return false
+	}
+}
+
 // clock, and by true time with the permitted error of the rate.
 func (m *monitor) checkTrust(p *process) {
 	a := p.m.landed

@@ -17,7 +17,7 @@ func (m *monitor) acquireBegins(ctx context.Context, p *process) {
 	if p.m.hooks != hooksIdle {
 		m.fail(Hooks, p, "OnAcquireLeadership while hooks are %v", p.m.hooks)
 	}
-	p.m.hooks, p.m.hookCtx = acquiring, ctx
+	p.m.hooks, p.m.hookCtx, p.m.hookTerm = acquiring, ctx, max(p.m.term, p.elector.Term())
 	p.m.standsBy = ""
 	m.checkLeaders(m.live())
 	m.w.poke()
@@ -57,7 +57,7 @@ func (m *monitor) loseBegins(ctx context.Context, p *process) {
 func (m *monitor) loseReturns(p *process) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	p.m.hooks = hooksIdle
+	p.m.hooks, p.m.hookTerm = hooksIdle, max(p.m.hookTerm, p.m.term)
 }
 
 var reasons = []error{s3lect.ErrLeaseExpired, s3lect.ErrLeadershipLost, s3lect.ErrResigned, s3lect.ErrTransferred, s3lect.ErrStopped, s3lect.ErrQuorumLost}
