@@ -28,7 +28,7 @@ func Command() *cobra.Command {
 		Long: `bench measures s3lect and other leader electors in the same harness, and writes the figures and charts of
 the documentation out of what it has measured. It is run in the repository, best with make:
 
-  make -C bench report                  measures everything, about an hour and a half, and writes the documents
+  make -C bench report                  measures everything, about two hours, and writes the documents
   make -C bench measure TABLES='gaps'   measures some tables again
   make -C bench small                   tries everything in a few minutes, and writes nothing`,
 		SilenceUsage: true,

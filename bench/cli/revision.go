@@ -13,9 +13,9 @@ func revision(ctx context.Context, root string) string {
 	if err != nil {
 		return ""
 	}
-	// What a report writes while it goes on is not measured.
+	// What a report writes while it goes on, and what writes it, are not measured.
 	changes, err := process.Output(ctx, root, io.Discard, "git", "status", "--porcelain", "--",
-		".", ":!bench/results", ":!docs", ":!README.md")
+		".", ":!bench/results", ":!bench/report", ":!docs", ":!README.md")
 	if err != nil || changes != "" {
 		return commit + " with changes"
 	}

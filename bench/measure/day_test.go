@@ -57,7 +57,7 @@ func TestTheStoreInMemoryIsAskedAsOftenAsARealOne(t *testing.T) {
 	a, b := fake.Total(), served.Total()
 	compare("reads", float64(a.Reads), float64(b.Reads))
 	compare("writes", float64(a.Writes), float64(b.Writes))
-	median := func(d []time.Duration) float64 { return result.Cell{}.Summarize(Seconds(d)).Median }
+	median := func(d []time.Duration) float64 { return result.Cell{}.Summarize(inSeconds(d)).Median }
 	compare("latency of reads", median(fake.Reads), median(served.Reads))
 	compare("latency of writes", median(fake.Writes), median(served.Writes))
 }
@@ -74,7 +74,7 @@ func record(table *sheet, store string, day *Day) {
 	add("reads", "requests per window", "1", reads)
 	add("writes", "requests per window", "1", writes)
 	add("refused writes", "requests per window", "1", refused)
-	add("latency of reads", "latency", "s", Seconds(day.Reads))
-	add("latency of writes", "latency", "s", Seconds(day.Writes))
-	add("time without a leader", "time without a leader", "s", Seconds(day.Gaps))
+	add("latency of reads", "latency", "s", inSeconds(day.Reads))
+	add("latency of writes", "latency", "s", inSeconds(day.Writes))
+	add("time without a leader", "time without a leader", "s", inSeconds(day.Gaps))
 }

@@ -38,9 +38,9 @@ func TestEtcdElectsAnotherLeader(t *testing.T) {
 			gaps, two = append(gaps, g.Gap), append(two, g.Two)
 		}
 		cell := result.Cell{Contender: "etcd", Case: event.Name, Metric: gapMetric, Unit: "s", X: s.Lease.Seconds()}
-		table.add(cell.Summarize(Seconds(gaps)))
+		table.add(cell.Summarize(inSeconds(gaps)))
 		cell.Metric = "two leaders"
-		table.add(cell.Summarize(Seconds(two)))
+		table.add(cell.Summarize(inSeconds(two)))
 	}
 	etcdRequests(t, table, endpoints, s)
 }

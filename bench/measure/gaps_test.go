@@ -24,7 +24,7 @@ func TestAnotherLeadsWithinTheBounds(t *testing.T) {
 			gaps := slices.Concat(bubbles(t, (*runs+eachBubble-1)/eachBubble, func(seed uint64) ([]time.Duration, error) {
 				return Gaps(c, contender.Defaults(), e, seed, min(eachBubble, *runs))
 			})...)
-			cell := result.Cell{Contender: c.Name, Case: e.Name, Metric: gapMetric, Unit: "s"}.Summarize(Seconds(gaps))
+			cell := result.Cell{Contender: c.Name, Case: e.Name, Metric: gapMetric, Unit: "s"}.Summarize(inSeconds(gaps))
 			table.add(cell)
 			if isOurs(c) {
 				assert.LessOrEqual(t, cell.Max, bound(c, e).Seconds(), "%s: %s", c.Name, e.Name)

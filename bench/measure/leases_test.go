@@ -34,7 +34,7 @@ func TestFailoverIsInProportionToTheLease(t *testing.T) {
 			if c.Module == "k8s.io/client-go" && lease < 2*time.Second {
 				cell.Note = "its records tell whole seconds, so that renewals within one are not seen, and the leader is replaced while it lives"
 			}
-			found := cell.Summarize(Seconds(gaps))
+			found := cell.Summarize(inSeconds(gaps))
 			table.add(found)
 			if isOurs(c) {
 				// A follower waits for a lease from a renewal, the last of which was at most one interval, and its jitter, before the crash.

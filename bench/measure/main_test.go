@@ -13,54 +13,14 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
 	"github.com/seed-6dc909bb/s3lect/bench/contender"
-	"github.com/seed-6dc909bb/s3lect/bench/result"
 )
 
 var (
 	runs = flag.Int("runs", 1, "how often everything is measured; at least 200 for a figure that is published")
 	out  = flag.String("out", "", "the `file` that the table is written to")
 )
-
-// Published is how many runs a published figure has at least.
-const published = 200
-
-// sheet is a table that is filled concurrently.
-type sheet struct {
-	*result.Table
-	mu sync.Mutex
-}
-
-func newSheet(t *testing.T, name string) *sheet {
-	t.Helper()
-	s := &sheet{Table: NewTable(name)}
-	s.Quick = *runs < published
-	began := time.Now()
-	t.Cleanup(func() {
-		s.Took = time.Since(began)
-		s.log(t)
-		if *out != "" && !t.Failed() && !t.Skipped() {
-			require.NoError(t, s.Write(*out))
-		}
-	})
-	return s
-}
-
-func (s *sheet) add(c result.Cell) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.Cells = append(s.Cells, c)
-}
-
-func (s *sheet) log(t *testing.T) {
-	t.Helper()
-	for _, c := range s.Cells {
-		t.Logf("%-24s %-32s %-36s %5d runs: min %10.4g  median %10.4g  p99 %10.4g  max %10.4g %s %s",
-			c.Contender, c.Case, c.Metric, c.Runs, c.Min, c.Median, c.P99, c.Max, c.Unit, c.Note)
-	}
-}
 
 // progress says on standard error what is measured now, when it takes long.
 func progress(format string, args ...any) {

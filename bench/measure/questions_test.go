@@ -16,7 +16,7 @@ import (
 
 func TestALeaderThatIsAskedSaysYes(t *testing.T) {
 	table := newSheet(t, "isleader")
-	clock := func() bool { return !time.Now().IsZero() }
+	clock := func() bool { return time.Now().Nanosecond() >= 0 } // a clock, and as little else as there can be
 	measureQuestion(table, "time.Now", clock)
 	for _, c := range contender.All() {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
