@@ -31,31 +31,33 @@ func drawRequests(t *result.Table, metric string) ([]byte, error) {
 	p := newPlot("One leader and its followers, " + metric)
 	p.X.Label.Text, p.Y.Label.Text = "followers", metric+", median"
 	if metric == "dollars per month" {
-		p.Y.Label.Text = "$ per month at the prices of S3 Standard, median"
+		p.Title.Text += " at the prices of S3 Standard"
 	}
-	return drawCurves(p, t, metric)
+	p.Y.Label.Text += " (logarithmic)"
+	p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, decades{}
+	return drawCurves(p, t, metric, func(c result.Cell) float64 { return c.Median })
 }
 
-// drawLeases shows failover against the length of the lease, and what theory allows.
+// drawLeases shows failover against the length of the lease, and what theory allows: in leases, since in seconds all would lie
+// on one line.
 func drawLeases(t *result.Table) ([]byte, error) {
 	const metric = "time without a leader after a crash"
-	p := newPlot("From the crash of a leader to the next one")
-	p.X.Label.Text, p.Y.Label.Text = "lease, s", "time without a leader, median, s"
-	return drawCurves(p, t, metric)
+	p := newPlot("From the crash of a leader to the next one, in leases")
+	p.X.Label.Text, p.Y.Label.Text = "lease, s", "time without a leader, median, in leases"
+	p.Y.Min = 0
+	return drawCurves(p, t, metric, func(c result.Cell) float64 { return c.Median / c.X })
 }
 
-// drawCurves draws a line for each contender, over X, with a legend beside them. Both axes are logarithmic.
-func drawCurves(p *plot.Plot, t *result.Table, metric string) ([]byte, error) {
-	p.X.Scale, p.Y.Scale = plot.LogScale{}, plot.LogScale{}
-	p.Y.Tick.Marker = decades{}
+// drawCurves draws a line for each contender, over X, which is logarithmic, with a legend beside them.
+func drawCurves(p *plot.Plot, t *result.Table, metric string, height func(result.Cell) float64) ([]byte, error) {
+	p.X.Scale = plot.LogScale{}
 	p.X.Label.Text += " (logarithmic)"
-	p.Y.Label.Text += " (logarithmic)"
 	p.Add(horizontals{})
 	legend := newLegend()
 	var at []plot.Tick
 	next := 0
 	for _, contender := range contendersOf(t, metric) {
-		points := curve(t, contender, metric)
+		points := curve(t, contender, metric, height)
 		if len(points) == 0 {
 			continue
 		}
@@ -83,7 +85,9 @@ func drawCurves(p *plot.Plot, t *result.Table, metric string) ([]byte, error) {
 	}
 	slices.SortFunc(at, func(a, b plot.Tick) int { return cmp.Compare(a.Value, b.Value) })
 	p.X.Tick.Marker = plot.ConstantTicks(slices.Compact(at))
-	p.Y.Min, p.Y.Max = rounded(p.Y.Min, p.Y.Max)
+	if _, logarithmic := p.Y.Scale.(plot.LogScale); logarithmic {
+		p.Y.Min, p.Y.Max = rounded(p.Y.Min, p.Y.Max)
+	}
 	return picture(curvesHeight, func(c draw.Canvas) error {
 		place := legend.Rectangle(c)
 		side := place.Max.X - place.Min.X + 8
@@ -93,11 +97,11 @@ func drawCurves(p *plot.Plot, t *result.Table, metric string) ([]byte, error) {
 	})
 }
 
-// curve is the medians of a contender at each X. 0 has no place on a logarithmic axis.
-func curve(t *result.Table, contender, metric string) (points plotter.XYs) {
+// curve is how high a contender is at each X. 0 has no place on a logarithmic axis.
+func curve(t *result.Table, contender, metric string, height func(result.Cell) float64) (points plotter.XYs) {
 	for _, c := range t.Cells {
 		if c.Contender == contender && c.Metric == metric && c.Runs > 0 && c.X > 0 && c.Median > 0 {
-			points = append(points, plotter.XY{X: c.X, Y: c.Median})
+			points = append(points, plotter.XY{X: c.X, Y: height(c)})
 		}
 	}
 	slices.SortFunc(points, func(a, b plotter.XY) int { return cmp.Compare(a.X, b.X) })

@@ -9,7 +9,7 @@ import (
 
 // fixture is tables with the names, metrics and cases of what is measured, and made-up figures.
 func fixture() map[string]*result.Table {
-	contenders := []string{"s3lect", "s3lect, equal intervals", "s3lect, peer mode", "client-go", "litestream", "redsync"}
+	contenders := []string{"s3lect", "s3lect, equal intervals", "s3lect, peer mode", "client-go", "litestream", "redsync", "client-go, releasing"}
 	tables := map[string]*result.Table{}
 	add := func(name string, cells ...result.Cell) {
 		tables[name] = &result.Table{
@@ -18,6 +18,7 @@ func fixture() map[string]*result.Table {
 			Modules: map[string]string{"example.com/a": "v1.2.3"},
 		}
 	}
+	named := []string{"partition, connections break", "wall clocks step by up to 20 s", "frozen processes"} // of which the text speaks
 	var gaps, overlaps, requests, costs, isleader, leases []result.Cell
 	for i, contender := range contenders {
 		of := float64(i + 1)
@@ -32,6 +33,9 @@ func fixture() map[string]*result.Table {
 		}
 		for j := range 16 {
 			c := result.Cell{Contender: contender, Case: fmt.Sprintf("fault %d, which may hang", j), Metric: overlapsMetric, Unit: "1"}
+			if j < len(named) {
+				c.Case = named[j]
+			}
 			if j == 15 {
 				c.Case = "the record is deleted"
 			}

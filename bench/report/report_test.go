@@ -88,7 +88,13 @@ func TestTheoreticalLimitIsDrawn(t *testing.T) {
 	data, err := drawLeases(fixture()["leases"])
 	require.NoError(t, err)
 	assert.Contains(t, string(data), "the theoretical limit")
-	assert.Equal(t, 2, strings.Count(string(data), " (logarithmic)"), "both axes say what they are")
+	assert.Equal(t, 1, strings.Count(string(data), " (logarithmic)"), "one axis is")
+}
+
+func TestLogarithmicAxesSaySo(t *testing.T) {
+	data, err := drawRequests(fixture()["requests"], "requests per month")
+	require.NoError(t, err)
+	assert.Equal(t, 2, strings.Count(string(data), " (logarithmic)"), "both axes are")
 }
 
 func TestWhatHasNoPlaceOnALogarithmicAxisIsNotDrawn(t *testing.T) {
