@@ -57,7 +57,7 @@ func measureCommand() *cobra.Command {
 		Short: "Measure tables again and keep what comes of it in bench/results",
 		RunE: func(cmd *cobra.Command, names []string) error {
 			if len(names) == 0 {
-				return errors.New("name the tables, as in make measure TABLES='gaps etcd'; bench list prints those that there are")
+				return errors.New("name the tables, as in make measure TABLES='gaps etcd'; make list prints those that there are")
 			}
 			return measure(cmd, names, quick)
 		},

@@ -98,7 +98,7 @@ func TestTablesThatCannotBeMeasuredAreSaidBeforeAnyIs(t *testing.T) {
 		c := Command()
 		c.SetArgs(append([]string{"measure"}, names...))
 		c.SetErr(io.Discard)
-		require.ErrorContains(t, c.ExecuteContext(t.Context()), "bench list prints those that there are")
+		require.ErrorContains(t, c.ExecuteContext(t.Context()), "make list prints those that there are")
 	}
 }
 

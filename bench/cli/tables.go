@@ -70,7 +70,7 @@ func find(names []string) ([]table, error) {
 	for _, name := range names {
 		i := slices.IndexFunc(all, func(t table) bool { return t.name == name })
 		if i < 0 {
-			return nil, fmt.Errorf("there is no table %q; bench list prints those that there are", name)
+			return nil, fmt.Errorf("there is no table %q; make list prints those that there are", name)
 		}
 		found = append(found, all[i])
 	}

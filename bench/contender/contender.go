@@ -37,7 +37,7 @@ func (s Settings) WithLease(lease time.Duration) Settings {
 // Contender is one way of electing a leader.
 type Contender struct {
 	Name   string
-	Module string // whose version is reported
+	Module string // whose version is reported, and which is required in go.mod; empty for what is written here
 	About  string // how it is set up, and what counts as leading
 	Store  Store
 	// Can lists what faults may need of it.
