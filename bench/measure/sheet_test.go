@@ -79,7 +79,8 @@ func versions(t *testing.T) map[string]string {
 	require.NoError(t, err, "a contender's Module has to be in bench/go.mod: %s", &said)
 	found := map[string]string{}
 	for line := range strings.Lines(string(listed)) {
-		path, version, _ := strings.Cut(strings.TrimSpace(line), " ")
+		path, version, ok := strings.Cut(strings.TrimSpace(line), " ")
+		require.True(t, ok, "go list says no version: %q", line)
 		found[path] = version
 	}
 	return found

@@ -335,7 +335,6 @@ func (m *monitor) observe(p *process) bool {
 	return true
 }
 
-// checkTrust holds a leader to its last write that took effect: sent + 0.9 × lease, by its own
 // goesOn reports whether a process that says again that it leads is in the same leadership as before: a step of its wall clock
 // had made it doubt, and another one has undone that before the elector took notice. Nobody has been told of an end then.
 func (m *monitor) goesOn(p *process, term int64) bool {
@@ -352,6 +351,7 @@ func (m *monitor) goesOn(p *process, term int64) bool {
 	}
 }
 
+// checkTrust holds a leader to its last write that took effect: sent + 0.9 × lease, by its own
 // clock, and by true time with the permitted error of the rate.
 func (m *monitor) checkTrust(p *process) {
 	a := p.m.landed
