@@ -14,8 +14,12 @@ import (
 	"github.com/seed-6dc909bb/s3lect/bench/result"
 )
 
-// etcdSideBySide is how many elections are held at a time: most of it is waiting.
-const etcdSideBySide = 50
+// How many elections are held at a time, since most of it is waiting, and how many candidates they may have together: that
+// many begin within a few seconds on two cores, servers included.
+const (
+	etcdSideBySide = 50
+	etcdCandidates = 2_000
+)
 
 func TestEtcdElectsAnotherLeader(t *testing.T) {
 	t.Parallel() // most of it is waiting, in real time
@@ -29,7 +33,7 @@ func TestEtcdElectsAnotherLeader(t *testing.T) {
 	for _, event := range EtcdEvents() {
 		progress("etcd: %s", event.Name)
 		var gaps, two []time.Duration
-		for _, g := range sideBySide(t, *runs, func(i int) (EtcdGap, error) {
+		for _, g := range sideBySide(t, etcdSideBySide, func(i int) (EtcdGap, error) {
 			own := s
 			own.Key = fmt.Sprintf("%s-%d", event.Name, i)
 			random := rand.New(rand.NewPCG(uint64(i), 1))
@@ -45,44 +49,38 @@ func TestEtcdElectsAnotherLeader(t *testing.T) {
 	etcdRequests(t, table, endpoints, s)
 }
 
-// etcdRequests counts what an election asks of etcd. Large fleets are counted once, for want of processors: it does not depend
-// on chance.
+// etcdRequests counts what an election asks of etcd.
 func etcdRequests(t *testing.T, table *sheet, endpoints []string, s contender.Settings) {
 	t.Helper()
 	window := 4 * s.Lease
-	count := func(followers int) func(i int) (int, error) {
-		return func(i int) (int, error) {
+	fleets := []int{4, 20, 100}
+	if table.Quick {
+		fleets = fleets[:1]
+	}
+	for _, followers := range fleets {
+		progress("etcd: requests with %d followers", followers)
+		counts := sideBySide(t, min(etcdSideBySide, etcdCandidates/followers), func(i int) (int, error) {
 			own := s
 			own.Key = fmt.Sprintf("requests-%d-%d", followers, i)
 			return EtcdRequests(endpoints, own, followers, window)
-		}
-	}
-	add := func(followers int, note string, counts []int) {
+		})
 		var perMonth []float64
 		for _, n := range counts {
 			perMonth = append(perMonth, float64(n)*float64(Month)/float64(window))
 		}
 		table.add(result.Cell{
-			Contender: "etcd", Case: fmt.Sprintf("%d followers", followers), Metric: "requests per month", Unit: "1", X: float64(followers), Note: note,
+			Contender: "etcd", Case: fmt.Sprintf("%d followers", followers), Metric: "requests per month", Unit: "1", X: float64(followers),
 		}.Summarize(perMonth))
-	}
-	progress("etcd: requests")
-	add(4, "", sideBySide(t, *runs, count(4)))
-	if table.Quick {
-		return
-	}
-	for _, followers := range []int{20, 100} {
-		add(followers, "counted once, during four leases", sideBySide(t, 1, count(followers)))
 	}
 }
 
-// sideBySide measures n times, several times at once.
-func sideBySide[T any](t *testing.T, n int, measure func(i int) (T, error)) []T {
+// sideBySide measures as often as was asked for, so many at a time.
+func sideBySide[T any](t *testing.T, width int, measure func(i int) (T, error)) []T {
 	t.Helper()
-	found, errs := make([]T, n), make([]error, n)
-	for first := 0; first < n; first += etcdSideBySide {
+	found, errs := make([]T, *runs), make([]error, *runs)
+	for first := 0; first < *runs; first += width {
 		var all sync.WaitGroup
-		for i := first; i < min(n, first+etcdSideBySide); i++ {
+		for i := first; i < min(*runs, first+width); i++ {
 			all.Go(func() { found[i], errs[i] = measure(i) })
 		}
 		all.Wait()
