@@ -39,11 +39,24 @@ the documentation out of what it has measured. It is run in the repository, best
 
 func listCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "list", Short: "Print the tables that can be measured", Args: cobra.NoArgs,
+		Use: "list", Short: "Print the tables that can be measured, and how long the kept ones took", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			root, err := repository()
+			if err != nil {
+				return err
+			}
+			kept, err := readKept(root)
+			if err != nil {
+				return err
+			}
 			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+			fmt.Fprintln(w, "TABLE\tTOOK\tTITLE")
 			for _, t := range tables() {
-				fmt.Fprintf(w, "%s\t%s\n", t.name, t.title)
+				took := "–"
+				if k := kept[t.name]; k != nil {
+					took = k.Took.Round(time.Second).String()
+				}
+				fmt.Fprintf(w, "%s\t%s\t%s\n", t.name, took, t.title)
 			}
 			return w.Flush()
 		},

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/assert"
@@ -91,6 +92,21 @@ func TestResultsOfNoTableAreAnError(t *testing.T) {
 	err = c.ExecuteContext(t.Context())
 	require.ErrorContains(t, err, `there is no table "the-moon"`)
 	require.ErrorContains(t, err, "remove ")
+}
+
+func TestTheListSaysHowLongTheKeptTablesTook(t *testing.T) {
+	root := t.TempDir()
+	results := filepath.Join(root, "bench", "results")
+	require.NoError(t, os.MkdirAll(results, 0o755))
+	require.NoError(t, (&result.Table{Name: "gaps", Took: 83*time.Second + time.Millisecond}).Write(filepath.Join(results, "gaps.json")))
+	t.Chdir(results)
+	var said bytes.Buffer
+	c := Command()
+	c.SetArgs([]string{"list"})
+	c.SetOut(&said)
+	require.NoError(t, c.ExecuteContext(t.Context()))
+	assert.Regexp(t, `(?m)^gaps +1m23s +Time without a leader$`, said.String())
+	assert.Regexp(t, `(?m)^etcd +– +etcd's`, said.String())
 }
 
 func TestTablesThatCannotBeMeasuredAreSaidBeforeAnyIs(t *testing.T) {

@@ -48,7 +48,7 @@ func Run(ctx context.Context, o Options, out, log io.Writer) (err error) {
 	defer func() { err = errors.Join(err, both[0].remove(ctx, o.Root), both[1].remove(ctx, o.Root)) }()
 	for _, r := range both {
 		if err := r.resolve(ctx, o.Root); err != nil {
-			return fmt.Errorf("find %s: %w", r.name, err)
+			return fmt.Errorf("compare: %w", err)
 		}
 	}
 	if both[0].commit == both[1].commit {

@@ -125,7 +125,7 @@ func TestTwoRevisionsAreComparedByBenchstat(t *testing.T) {
 
 func TestRevisionsThatCannotBeComparedAreErrors(t *testing.T) {
 	root, temporary := repository(t), temporary(t)
-	for base, message := range map[string]string{"no-such-thing": "find no-such-thing", "HEAD": "are the same commit"} {
+	for base, message := range map[string]string{"no-such-thing": `there is no revision "no-such-thing" here: name a commit`, "HEAD": "are the same commit"} {
 		err := Run(t.Context(), Options{Root: root, Base: base, Count: 1, Time: "1x", Seeds: 1}, io.Discard, io.Discard)
 		assert.ErrorContains(t, err, message)
 	}

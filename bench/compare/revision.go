@@ -24,7 +24,10 @@ type revision struct {
 
 // resolve finds the revision's commit.
 func (r *revision) resolve(ctx context.Context, root string) (err error) {
-	r.commit, err = process.Output(ctx, root, r.log, "git", "rev-parse", "--verify", "--end-of-options", r.name+"^{commit}")
+	r.commit, err = process.Output(ctx, root, r.log, "git", "rev-parse", "--verify", "--quiet", "--end-of-options", r.name+"^{commit}")
+	if err != nil && ctx.Err() == nil {
+		return fmt.Errorf("there is no revision %q here: name a commit, a branch or a tag; a shallow clone has but the last one: %w", r.name, err)
+	}
 	return err
 }
 

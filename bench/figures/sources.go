@@ -137,7 +137,7 @@ func roster() Source {
 
 func calls() Source {
 	s := Source{
-		Name: "calls", Title: "Asking whether one leads",
+		Name: "calls", Title: "What asking an elector costs",
 		arguments: benchmarks("^(BenchmarkIsLeader|BenchmarkTerm|BenchmarkTimeNow)$", "-cpu", "1,2", "."),
 		names:     map[benchmark]place{},
 		metrics:   []string{"one core", "two cores", "allocations"},
