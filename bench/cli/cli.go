@@ -41,13 +41,10 @@ func listCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "Print the tables that can be measured, and how long the kept ones took", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			var kept map[string]*result.Table
 			root, err := repository()
-			if err != nil {
-				return err
-			}
-			kept, err := readKept(root)
-			if err != nil {
-				return err
+			if err == nil {
+				kept, err = readKept(root)
 			}
 			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 			fmt.Fprintln(w, "TABLE\tTOOK\tTITLE")
@@ -58,7 +55,7 @@ func listCommand() *cobra.Command {
 				}
 				fmt.Fprintf(w, "%s\t%s\t%s\n", t.name, took, t.title)
 			}
-			return w.Flush()
+			return errors.Join(w.Flush(), err) // the names are said in any case, since errors point to this list
 		},
 	}
 }

@@ -109,6 +109,21 @@ func TestTheListSaysHowLongTheKeptTablesTook(t *testing.T) {
 	assert.Regexp(t, `(?m)^etcd +– +etcd's`, said.String())
 }
 
+func TestTheListNamesTheTablesEvenIfAKeptOneCannotBeRead(t *testing.T) {
+	root := t.TempDir()
+	results := filepath.Join(root, "bench", "results")
+	require.NoError(t, os.MkdirAll(results, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(results, "gaps.json"), []byte("{"), 0o600))
+	t.Chdir(results)
+	var said bytes.Buffer
+	c := Command()
+	c.SetArgs([]string{"list"})
+	c.SetOut(&said)
+	c.SetErr(io.Discard)
+	require.ErrorContains(t, c.ExecuteContext(t.Context()), "gaps.json")
+	assert.Regexp(t, `(?m)^gaps +– +Time without a leader$`, said.String())
+}
+
 func TestTablesThatCannotBeMeasuredAreSaidBeforeAnyIs(t *testing.T) {
 	for _, names := range [][]string{nil, {"failover", "the-moon"}} {
 		c := Command()

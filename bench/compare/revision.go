@@ -3,9 +3,11 @@ package compare
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -25,8 +27,8 @@ type revision struct {
 // resolve finds the revision's commit.
 func (r *revision) resolve(ctx context.Context, root string) (err error) {
 	r.commit, err = process.Output(ctx, root, r.log, "git", "rev-parse", "--verify", "--quiet", "--end-of-options", r.name+"^{commit}")
-	if err != nil && ctx.Err() == nil {
-		return fmt.Errorf("there is no revision %q here: name a commit, a branch or a tag; a shallow clone has but the last one: %w", r.name, err)
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.ExitCode() == 1 { // other failures have other codes
+		return fmt.Errorf("there is no revision %q here: name a commit, a branch or a tag; a shallow clone has only its last commit", r.name)
 	}
 	return err
 }

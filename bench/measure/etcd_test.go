@@ -14,11 +14,11 @@ import (
 	"github.com/seed-6dc909bb/s3lect/bench/result"
 )
 
-// How many elections are held at a time, since most of it is waiting, and how many candidates they may have together: that
-// many begin within a few seconds on two cores, servers included.
+// How many elections are held at a time, since an election mostly waits, and how many followers they may have together, each of
+// which is connected to all three servers.
 const (
 	etcdSideBySide = 50
-	etcdCandidates = 2_000
+	etcdFollowers  = 2_000
 )
 
 func TestEtcdElectsAnotherLeader(t *testing.T) {
@@ -59,7 +59,7 @@ func etcdRequests(t *testing.T, table *sheet, endpoints []string, s contender.Se
 	}
 	for _, followers := range fleets {
 		progress("etcd: requests with %d followers", followers)
-		counts := sideBySide(t, min(etcdSideBySide, etcdCandidates/followers), func(i int) (int, error) {
+		counts := sideBySide(t, min(etcdSideBySide, etcdFollowers/followers), func(i int) (int, error) {
 			own := s
 			own.Key = fmt.Sprintf("requests-%d-%d", followers, i)
 			return EtcdRequests(endpoints, own, followers, window)
@@ -84,7 +84,7 @@ func sideBySide[T any](t *testing.T, width int, measure func(i int) (T, error)) 
 			all.Go(func() { found[i], errs[i] = measure(i) })
 		}
 		all.Wait()
+		require.NoError(t, errors.Join(errs...)) // before the others are begun, which takes minutes
 	}
-	require.NoError(t, errors.Join(errs...))
 	return found
 }
