@@ -169,7 +169,7 @@ install-check: ## Build, install and run the command from a clean copy of HEAD
 # Nothing of it is run, so that nothing needs to be optimised, which would take nearly half of the time. Vet looks at tests, too,
 # and building links.
 .PHONY: cross
-cross: ## Check that the command and consensus, tests included, compile for the other PLATFORMS
+cross: ## Check that this module and consensus, tests included, compile for the other PLATFORMS
 	@for platform in $(PLATFORMS); do \
 		echo "$$platform"; \
 		export GOOS=$${platform%/*} GOARCH=$${platform#*/} CGO_ENABLED=0; \

@@ -27,13 +27,20 @@ func TestATableWhoseServerIsNotInstalledIsLeftAsItWas(t *testing.T) {
 	assert.Contains(t, said.String(), "left as it was: measure etcd: what it needs is not installed: etcd")
 }
 
+// repositoryWithoutResults returns its root, and the directory that results are kept in.
+func repositoryWithoutResults(t *testing.T) (root, results string) {
+	t.Helper()
+	root = t.TempDir()
+	results = filepath.Join(root, "bench", "results")
+	require.NoError(t, os.MkdirAll(results, 0o755))
+	return root, results
+}
+
 // tried measures three tables, the second of which does what it is told to, and returns which measurement of each is kept, and what
 // was said.
 func tried(ctx context.Context, t *testing.T, second func() error) (kept map[string]string, said string, err error) {
 	t.Helper()
-	root := t.TempDir()
-	results := filepath.Join(root, "bench", "results")
-	require.NoError(t, os.MkdirAll(results, 0o755))
+	root, results := repositoryWithoutResults(t)
 	var all []table
 	for _, name := range []string{"first", "second", "third"} {
 		require.NoError(t, (&result.Table{Name: name, Go: "old"}).Write(filepath.Join(results, name+".json")))
@@ -82,10 +89,10 @@ func TestResultsOfNoTableAreAnError(t *testing.T) {
 	_, err := readKept("../..")
 	require.NoError(t, err)
 
-	root := t.TempDir()
-	require.NoError(t, os.MkdirAll(filepath.Join(root, "bench", "results", "below"), 0o755))
-	require.NoError(t, (&result.Table{Name: "the-moon"}).Write(filepath.Join(root, "bench", "results", "the-moon.json")))
-	t.Chdir(filepath.Join(root, "bench", "results", "below"))
+	_, results := repositoryWithoutResults(t)
+	require.NoError(t, os.Mkdir(filepath.Join(results, "below"), 0o755))
+	require.NoError(t, (&result.Table{Name: "the-moon"}).Write(filepath.Join(results, "the-moon.json")))
+	t.Chdir(filepath.Join(results, "below"))
 	c := Command()
 	c.SetArgs([]string{"render"})
 	c.SetErr(io.Discard)
@@ -94,34 +101,34 @@ func TestResultsOfNoTableAreAnError(t *testing.T) {
 	require.ErrorContains(t, err, "remove ")
 }
 
-func TestTheListSaysHowLongTheKeptTablesTook(t *testing.T) {
-	root := t.TempDir()
-	results := filepath.Join(root, "bench", "results")
-	require.NoError(t, os.MkdirAll(results, 0o755))
-	require.NoError(t, (&result.Table{Name: "gaps", Took: 83*time.Second + time.Millisecond}).Write(filepath.Join(results, "gaps.json")))
-	t.Chdir(results)
-	var said bytes.Buffer
+// list runs the command list in a directory.
+func list(t *testing.T, directory string) (said string, err error) {
+	t.Helper()
+	t.Chdir(directory)
+	var out bytes.Buffer
 	c := Command()
 	c.SetArgs([]string{"list"})
-	c.SetOut(&said)
-	require.NoError(t, c.ExecuteContext(t.Context()))
-	assert.Regexp(t, `(?m)^gaps +1m23s +Time without a leader$`, said.String())
-	assert.Regexp(t, `(?m)^etcd +– +etcd's`, said.String())
+	c.SetOut(&out)
+	c.SetErr(io.Discard)
+	err = c.ExecuteContext(t.Context())
+	return out.String(), err
+}
+
+func TestTheListSaysHowLongTheKeptTablesTook(t *testing.T) {
+	_, results := repositoryWithoutResults(t)
+	require.NoError(t, (&result.Table{Name: "gaps", Took: 83*time.Second + time.Millisecond}).Write(filepath.Join(results, "gaps.json")))
+	said, err := list(t, results)
+	require.NoError(t, err)
+	assert.Regexp(t, `(?m)^gaps +1m23s +Time without a leader$`, said)
+	assert.Regexp(t, `(?m)^etcd +– +etcd's`, said)
 }
 
 func TestTheListNamesTheTablesEvenIfAKeptOneCannotBeRead(t *testing.T) {
-	root := t.TempDir()
-	results := filepath.Join(root, "bench", "results")
-	require.NoError(t, os.MkdirAll(results, 0o755))
+	_, results := repositoryWithoutResults(t)
 	require.NoError(t, os.WriteFile(filepath.Join(results, "gaps.json"), []byte("{"), 0o600))
-	t.Chdir(results)
-	var said bytes.Buffer
-	c := Command()
-	c.SetArgs([]string{"list"})
-	c.SetOut(&said)
-	c.SetErr(io.Discard)
-	require.ErrorContains(t, c.ExecuteContext(t.Context()), "gaps.json")
-	assert.Regexp(t, `(?m)^gaps +– +Time without a leader$`, said.String())
+	said, err := list(t, results)
+	require.ErrorContains(t, err, "gaps.json")
+	assert.Regexp(t, `(?m)^gaps +– +Time without a leader$`, said)
 }
 
 func TestTablesThatCannotBeMeasuredAreSaidBeforeAnyIs(t *testing.T) {
